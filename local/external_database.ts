@@ -1,0 +1,46 @@
+// Checks a PostgreSQL of the user's own before anything is done to it.
+import { connect } from "./platform.ts";
+import { messageOf, UserError } from "./user_error.ts";
+
+/** The version that the migrations are written for. */
+const OLDEST = 17;
+
+/** The URL without its password, to be shown. */
+function printable(databaseUrl: string): string {
+  try {
+    const url = new URL(databaseUrl);
+    return `${url.host}${url.pathname}`;
+  } catch {
+    return databaseUrl;
+  }
+}
+
+/** Throws UserError when the database cannot be reached, is too old, or the role may not create what the platform has. */
+export async function checkExternalDatabase(databaseUrl: string): Promise<void> {
+  const place = printable(databaseUrl);
+  if (!/^postgres(ql)?:\/\//.test(databaseUrl)) {
+    throw new UserError(`--database-url must be like postgresql://user:password@host:5432/database: got ${place}.`);
+  }
+  const sql = connect(databaseUrl, { connect_timeout: 10 });
+  try {
+    const [row] = await sql`
+      select current_setting('server_version') as version, current_setting('server_version_num')::int / 10000 as major,
+             (select rolsuper from pg_roles where rolname = current_user) as superuser, current_user as role`;
+    if (row.major < OLDEST) {
+      throw new UserError(
+        `The database at ${place} is PostgreSQL ${row.version}: version ${OLDEST} or newer is needed.`,
+      );
+    }
+    if (!row.superuser) {
+      throw new UserError(
+        `The role ${row.role} at ${place} is not a superuser: it cannot create what the platform has (roles, schemas).`,
+      );
+    }
+  } catch (thrown) {
+    if (thrown instanceof UserError) throw thrown;
+    const reason = (thrown as { code?: string }).code ?? messageOf(thrown);
+    throw new UserError(`Cannot connect to the database at ${place}: ${reason}.`);
+  } finally {
+    await sql.end({ timeout: 1 }).catch(() => {});
+  }
+}

@@ -1,0 +1,115 @@
+// Edge functions: finds the one that a path names, checks its verify_jwt, and passes request and answer through unread.
+import { decodeProtectedHeader, SignJWT } from "jose";
+import type { Credentials } from "../caller_of.ts";
+import { KEY_ID, secretBytes } from "../keys.ts";
+import { BootError, createRunner } from "./runner.ts";
+import { isFunction, settingsOf, sourceOf, type SourceOptions } from "./sources.ts";
+import { watchSources } from "./watch.ts";
+
+export interface FunctionsOptions extends SourceOptions {
+  /** More folders that functions import from. */
+  shared: string[];
+  log(name: string, line: string): void;
+}
+
+export interface FunctionsService {
+  /** `completed` settles when the answer has been read to its end, or given up. */
+  fetch(request: Request, url: URL, credentials: Credentials, completed: Promise<void>): Promise<Response>;
+  stop(): Promise<void>;
+}
+
+/** The platform answers 504 when a function has said nothing for this long, in milliseconds. */
+const PATIENCE = 150_000;
+
+/** Bodies up to this size go on in one piece; larger ones as a stream, never held in memory. */
+const ONE_PIECE = 65_536;
+
+function refuse(status: number, code: string | number, message: string): Response {
+  return Response.json({ code, message }, { status });
+}
+
+/** @supabase/server wants to know which key a token was signed with; a token that does not say is signed again. */
+function createSigner(jwtSecret: string): (text: string, claims: Record<string, unknown>) => Promise<string> {
+  const signed = new Map<string, Promise<string>>();
+  return (text, claims) => {
+    const known = signed.get(text);
+    if (known) return known;
+    const namesItsKey = decodeProtectedHeader(text).kid !== undefined;
+    const fresh = namesItsKey
+      ? Promise.resolve(text)
+      : new SignJWT(claims).setProtectedHeader({ alg: "HS256", typ: "JWT", kid: KEY_ID })
+        .sign(secretBytes(jwtSecret));
+    if (signed.size > 1000) signed.clear();
+    signed.set(text, fresh);
+    return fresh;
+  };
+}
+
+export function startFunctions(options: FunctionsOptions): FunctionsService {
+  const runner = createRunner((name) => sourceOf(options, name), options.log);
+  const sign = createSigner(options.keys.jwtSecret);
+  // Asking the disk at each request would cost as much as everything else here; the watcher says when to ask again.
+  const known = new Set<string>();
+  const stopWatching = watchSources(options.root, options.shared, (name) => {
+    known.clear();
+    runner.retire(name);
+  });
+
+  async function find(name: string): Promise<boolean> {
+    if (!known.has(name) && await isFunction(options, name)) known.add(name);
+    return known.has(name);
+  }
+
+  async function forward(request: Request, url: URL, headers: Headers, port: number): Promise<Response> {
+    const patience = new AbortController();
+    const timer = setTimeout(() => patience.abort(new DOMException("", "TimeoutError")), PATIENCE);
+    const giveUp = () => patience.abort();
+    request.signal.addEventListener("abort", giveUp);
+    try {
+      const length = Number(request.headers.get("content-length") ?? NaN);
+      const body = request.body === null ? undefined : length <= ONE_PIECE ? await request.arrayBuffer() : request.body;
+      const target = `http://127.0.0.1:${port}${url.pathname.slice("/functions/v1".length)}${url.search}`;
+      const { method } = request;
+      const response = await fetch(target, { method, headers, body, redirect: "manual", signal: patience.signal });
+      return new Response(response.body, response);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  return {
+    async fetch(request, url, { token }, completed) {
+      const name = url.pathname.split("/")[3];
+      if (!await find(name)) return refuse(404, "NOT_FOUND", "Requested function was not found");
+      // A preflight carries no credentials, and is answered by the function itself.
+      if (settingsOf(options, name).verify_jwt && request.method !== "OPTIONS" && !token) {
+        const missing = !request.headers.has("authorization");
+        return refuse(401, 401, missing ? "Missing authorization header" : "Invalid JWT");
+      }
+      const headers = new Headers(request.headers);
+      for (const hop of ["host", "connection", "accept-encoding", "transfer-encoding"]) headers.delete(hop);
+      headers.set("x-forwarded-host", url.host);
+      headers.set("x-forwarded-proto", "http");
+      headers.set("accept-encoding", "identity");
+      if (token?.claims.sub) headers.set("authorization", `Bearer ${await sign(token.text, token.claims)}`);
+      try {
+        return await runner.withFunction(name, completed, (port) => forward(request, url, headers, port));
+      } catch (thrown) {
+        if (request.signal.aborted) return new Response(null, { status: 499 });
+        if (thrown instanceof BootError) {
+          options.log(name, `BOOT_ERROR: ${thrown.message}`);
+          return refuse(503, "BOOT_ERROR", "Function failed to start (please check logs)");
+        }
+        if (thrown instanceof DOMException && thrown.name === "TimeoutError") {
+          return refuse(504, "IDLE_TIMEOUT", "The function did not respond in time");
+        }
+        options.log(name, `WORKER_ERROR: ${thrown}`);
+        return refuse(502, "WORKER_ERROR", "Function exited due to an error (please check logs)");
+      }
+    },
+    async stop() {
+      stopWatching();
+      await runner.stop();
+    },
+  };
+}

@@ -1,0 +1,93 @@
+// One running function: starts its Deno process, learns its port, forwards its output, and ends it.
+import { fileURLToPath } from "node:url";
+
+export interface FunctionSource {
+  name: string;
+  /** The file to run, as a URL. */
+  entrypoint: string;
+  /** deno.json or import map that its imports are looked up in. */
+  config?: string;
+  environment: Record<string, string>;
+}
+
+export interface FunctionProcess {
+  port: number;
+  ended: Promise<void>;
+  kill(): void;
+}
+
+const BOOT = fileURLToPath(new URL("./boot.ts", import.meta.url));
+
+/** What the runtime itself needs to find its cache and the registry; the function's code does not get to see these. */
+const RUNTIME_VARIABLES = ["HOME", "PATH", "TMPDIR", "DENO_DIR", "XDG_CACHE_HOME", "NPM_CONFIG_REGISTRY", "DENO_CERT"];
+
+/** Close to what the platform's runtime allows: network, reading, /tmp; no programs, no native libraries. */
+const PERMISSIONS = ["--allow-env", "--allow-net", "--allow-read", "--allow-sys", "--allow-write=/tmp", "--no-prompt"];
+
+async function forward(
+  stream: ReadableStream<Uint8Array<ArrayBuffer>>,
+  line: (text: string) => void,
+): Promise<void> {
+  let rest = "";
+  for await (const text of stream.pipeThrough(new TextDecoderStream())) {
+    const lines = (rest + text).split("\n");
+    rest = lines.pop() ?? "";
+    lines.forEach(line);
+  }
+  if (rest) line(rest);
+}
+
+/** Starts a function; rejects with the last lines it said when it ends before it listens. */
+export async function startFunction(
+  source: FunctionSource,
+  log: (line: string) => void,
+): Promise<FunctionProcess> {
+  const runtime = Object.fromEntries(
+    RUNTIME_VARIABLES.map((name) => [name, Deno.env.get(name)] as const).filter((pair) => pair[1] !== undefined),
+  ) as Record<string, string>;
+  const config = source.config?.endsWith("import_map.json") ? "--import-map" : "--config";
+  const child = new Deno.Command(Deno.execPath(), {
+    args: [
+      ...["run", "--quiet", "--no-lock", "--no-check", ...PERMISSIONS],
+      ...(source.config ? [config, source.config] : ["--no-config"]),
+      BOOT,
+    ],
+    clearEnv: true,
+    env: { ...runtime, ...source.environment },
+    stdin: "piped",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+
+  const marker = `${crypto.randomUUID()} `;
+  const boot = { entrypoint: source.entrypoint, visible: Object.keys(source.environment), marker };
+  const input = child.stdin.getWriter();
+  await input.write(new TextEncoder().encode(JSON.stringify(boot) + "\n")).catch(() => {});
+
+  const listening = Promise.withResolvers<number>();
+  const said: string[] = [];
+  const say = (line: string) => {
+    said.push(line);
+    said.splice(0, said.length - 10);
+    log(line);
+  };
+  const output = forward(child.stdout, (line) => {
+    if (line.startsWith(marker)) listening.resolve(Number(line.slice(marker.length)));
+    else say(line);
+  });
+  const ended = Promise.all([child.status, output, forward(child.stderr, say)]).then(([status]) => {
+    input.abort().catch(() => {});
+    listening.reject(new Error(`it ended with code ${status.code} before it listened: ${said.join("\n")}`));
+  });
+  return {
+    port: await listening.promise,
+    ended,
+    kill() {
+      try {
+        child.kill("SIGKILL");
+      } catch {
+        // It is gone already.
+      }
+    },
+  };
+}

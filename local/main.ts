@@ -1,0 +1,118 @@
+// Command line of the local stack: start | stop | reset.
+import { resolve } from "node:path";
+import process from "node:process";
+import { parseArgs } from "node:util";
+import { reset } from "./reset.ts";
+import { DEFAULT_DIRECTORY, DEFAULT_PORT, REPOSITORY, type Stack, startStack } from "./stack.ts";
+import { stopStack } from "./stop.ts";
+import { printTable } from "./table.ts";
+import { UserError } from "./user_error.ts";
+
+const HELP = `Runs the whole backend on this machine: PostgreSQL, Auth, Data API, Storage, edge functions, mail.
+
+  deno task start [--port N] [--dir D] [--database-url U]   run it in the foreground
+  deno task stop  [--dir D]                                 stop the one that runs
+  deno task reset [--dir D]                                 stop it and delete its data
+
+  --port N           the URL's port, 1024 to 65534 (default ${DEFAULT_PORT}); PostgreSQL takes N + 1
+  --dir D            where data, keys and mail are kept (default ${DEFAULT_DIRECTORY} in the repository)
+  --database-url U   use this PostgreSQL (17 or newer, as a superuser) instead of an own one
+  --help             show this
+`;
+
+interface Arguments {
+  command: string;
+  port: number;
+  directory: string;
+  databaseUrl?: string;
+}
+
+/** Reads the command line. Throws UserError for anything it does not know. */
+export function readArguments(args: string[]): Arguments | "help" {
+  const parsed = (() => {
+    try {
+      return parseArgs({
+        args,
+        allowPositionals: true,
+        options: {
+          port: { type: "string" },
+          dir: { type: "string" },
+          "database-url": { type: "string" },
+          help: { type: "boolean", short: "h" },
+        },
+      });
+    } catch (thrown) {
+      const message = thrown instanceof Error ? thrown.message.split(". ")[0] : String(thrown);
+      throw new UserError(`${message}. See --help.`);
+    }
+  })();
+  const { values, positionals: [command = "start", ...rest] } = parsed;
+  if (values.help) return "help";
+  if (!["start", "stop", "reset"].includes(command) || rest.length > 0) {
+    throw new UserError(`Unknown command '${[command, ...rest].join(" ")}': use start, stop or reset. See --help.`);
+  }
+  const port = Number(values.port ?? DEFAULT_PORT);
+  if (!Number.isInteger(port) || port < 1024 || port > 65534) {
+    throw new UserError(`--port must be a whole number from 1024 to 65534: got '${values.port}'.`);
+  }
+  const directory = values.dir === undefined ? resolve(REPOSITORY, DEFAULT_DIRECTORY) : resolve(values.dir);
+  const databaseUrl = values["database-url"];
+  return { command, port, directory, ...(databaseUrl === undefined ? {} : { databaseUrl }) };
+}
+
+/** Aborts at the first signal that asks the stack to end. */
+function endingSignal(): AbortSignal {
+  const controller = new AbortController();
+  for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+    Deno.addSignalListener(name, () => controller.abort());
+  }
+  return controller.signal;
+}
+
+async function start({ port, directory, databaseUrl }: Arguments): Promise<number> {
+  const began = performance.now();
+  const signal = endingSignal();
+  const asked = new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve()));
+  let stack: Stack;
+  try {
+    stack = await startStack({
+      port,
+      directory,
+      signal,
+      ...(databaseUrl === undefined ? {} : { databaseUrl }),
+      progress: (step) => console.log(`${step} …`),
+      log: (line) => console.log(line),
+    });
+  } catch (thrown) {
+    if (!signal.aborted) throw thrown;
+    console.log("Stopped before it was ready.");
+    return 0;
+  }
+  await printTable(stack, performance.now() - began);
+  const failure = await Promise.race([asked, stack.failed]);
+  console.log("Stopping …");
+  await stack.stop();
+  if (failure) throw new UserError(failure);
+  console.log("Stopped.");
+  return 0;
+}
+
+async function main(args: string[]): Promise<number> {
+  try {
+    const parsed = readArguments(args);
+    if (parsed === "help") {
+      console.log(HELP);
+      return 0;
+    }
+    if (parsed.command === "start") return await start(parsed);
+    const lines = parsed.command === "stop" ? await stopStack(parsed.directory) : await reset(parsed.directory);
+    for (const line of lines) console.log(line);
+    return 0;
+  } catch (thrown) {
+    if (!(thrown instanceof UserError)) throw thrown;
+    console.error(thrown.message);
+    return 1;
+  }
+}
+
+if (import.meta.main) process.exit(await main(Deno.args));

@@ -1,0 +1,130 @@
+// Reads objects: whole or a part, for those who may, for everybody from public buckets, and by signed URL.
+import { asService, type ObjectRow } from "./database.ts";
+import { bucketNotFound, invalidRequest, objectNotFound, rangeNotSatisfiable } from "./errors.ts";
+import type { ByteRange } from "./files.ts";
+import type { Call, Operation, Services } from "./request.ts";
+
+/** GET /object/:bucket/* and /object/authenticated/:bucket/*: SELECT as the caller, unless the bucket is public. */
+export const getObject: Operation = async (call, services) => {
+  const isPublic = await bucketIsPublic(call, services);
+  if (isPublic === undefined) throw bucketNotFound();
+  return await send(isPublic ? { ...call, scope: asService(call.scope) } : call, services);
+};
+
+/** GET /object/public/:bucket/*: no policy is asked, but the bucket must be public. */
+export const getPublicObject: Operation = async (call, services) => {
+  if (!await bucketIsPublic(call, services)) throw bucketNotFound();
+  return await send({ ...call, scope: asService(call.scope) }, services);
+};
+
+/** GET /object/sign/:bucket/*?token=: the token is the right. */
+export const getSignedObject: Operation = async (call, services) => {
+  const token = call.url.searchParams.get("token");
+  if (!token) throw invalidRequest("querystring must have required property 'token'");
+  const { exp } = await services.tokens.verify(token, "download", `${call.bucket}/${call.object}`);
+  return await send({ ...call, scope: asService(call.scope) }, services, new Date(exp * 1000));
+};
+
+/** GET /object/info/:bucket/* */
+export const getInfo: Operation = async (call, services) => {
+  const row = await services.database.find(call.scope, call.bucket, call.object);
+  if (!row) throw objectNotFound();
+  return Response.json(describe(row));
+};
+
+/** GET /object/info/public/:bucket/* */
+export const getPublicInfo: Operation = async (call, services) => {
+  if (!await bucketIsPublic(call, services)) throw bucketNotFound();
+  return await getInfo({ ...call, scope: asService(call.scope) }, services);
+};
+
+async function bucketIsPublic(call: Call, { database }: Services): Promise<boolean | undefined> {
+  const [bucket] = await database.run(asService(call.scope), (tx) =>
+    tx<{ public: boolean }[]>`
+    select coalesce(public, false) as public from storage.buckets where id = ${call.bucket}`);
+  return bucket?.public;
+}
+
+function describe({ metadata, ...row }: ObjectRow) {
+  return {
+    id: row.id,
+    name: row.name,
+    version: row.version,
+    bucket_id: row.bucket_id,
+    size: metadata?.size,
+    content_type: metadata?.mimetype,
+    cache_control: metadata?.cacheControl,
+    content_encoding: metadata?.contentEncoding ?? null,
+    etag: metadata?.eTag,
+    metadata: row.user_metadata ?? {},
+    last_modified: metadata?.lastModified ?? row.updated_at,
+    created_at: row.created_at,
+    updated_at: row.updated_at,
+  };
+}
+
+async function send(call: Call, services: Services, expires?: Date): Promise<Response> {
+  // An upsert may remove the bytes between the look at the row and the opening of the file; then the row has changed.
+  for (let attempt = 0; attempt < 3; attempt++) {
+    const row = await services.database.find(call.scope, call.bucket, call.object);
+    if (!row?.version || !row.metadata) break;
+    const headers = objectHeaders(row, call.url, expires);
+    if (isUnchanged(call.request, row)) return new Response(null, { status: 304, headers });
+    const size = row.metadata.size;
+    const range = requestedRange(call.request, row, size);
+    headers.set("content-length", String(range ? range.end - range.start + 1 : size));
+    if (range) headers.set("content-range", `bytes ${range.start}-${range.end}/${size}`);
+    const status = range ? 206 : 200;
+    if (call.request.method === "HEAD") return new Response(null, { status, headers });
+    try {
+      return new Response(await services.files.open(row.version, range), { status, headers });
+    } catch (cause) {
+      if (!(cause instanceof Deno.errors.NotFound)) throw cause;
+    }
+  }
+  throw objectNotFound();
+}
+
+function objectHeaders({ metadata, ...row }: ObjectRow, url: URL, expires?: Date): Headers {
+  const type = metadata?.mimetype ?? "application/octet-stream";
+  const headers = new Headers({
+    "accept-ranges": "bytes",
+    // Pages are never served from the project's own origin, as on the platform.
+    "content-type": type.includes("text/html") ? "text/plain" : type,
+    "last-modified": new Date(metadata?.lastModified ?? row.updated_at).toUTCString(),
+    "x-robots-tag": "none",
+  });
+  if (metadata?.eTag) headers.set("etag", metadata.eTag);
+  if (metadata?.contentEncoding) headers.set("content-encoding", metadata.contentEncoding);
+  if (expires) headers.set("expires", expires.toUTCString());
+  else headers.set("cache-control", metadata?.cacheControl ?? "no-cache");
+  const download = url.searchParams.get("download");
+  if (download !== null) {
+    const name = encodeURIComponent(download);
+    headers.set("content-disposition", `attachment;${name && ` filename=${name}; filename*=UTF-8''${name};`}`);
+  }
+  return headers;
+}
+
+function isUnchanged({ headers }: Request, { metadata }: ObjectRow): boolean {
+  const tags = headers.get("if-none-match");
+  if (tags !== null) return tags === "*" || splitTags(tags).includes(metadata?.eTag ?? "");
+  const since = headers.get("if-modified-since");
+  if (since === null || !metadata) return false;
+  return Math.floor(Date.parse(metadata.lastModified) / 1000) * 1000 <= Date.parse(since);
+}
+
+const splitTags = (tags: string): string[] => tags.split(",").map((tag) => tag.trim().replace(/^W\//, ""));
+
+/** One satisfiable range, or undefined for the whole object: several ranges in one request are not supported. */
+function requestedRange({ headers }: Request, row: ObjectRow, size: number): ByteRange | undefined {
+  const match = /^bytes=(\d*)-(\d*)$/.exec(headers.get("range") ?? "");
+  if (!match || (match[1] === "" && match[2] === "")) return undefined;
+  const condition = headers.get("if-range");
+  if (condition !== null && condition !== row.metadata?.eTag) return undefined;
+  const [, from = "", to = ""] = match;
+  const start = from === "" ? Math.max(0, size - Number(to)) : Number(from);
+  const end = from === "" || to === "" ? size - 1 : Math.min(Number(to), size - 1);
+  if (start >= size || start > end) throw rangeNotSatisfiable();
+  return { start, end };
+}

@@ -1,0 +1,168 @@
+// Claims about what Storage never does: show half an object, lose one of two writers, hold a file in memory.
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { createStorage } from "../../local/storage/mod.ts";
+import { FileStore } from "../../local/storage/files.ts";
+import { sweep } from "../../local/storage/sweep.ts";
+import {
+  bucket,
+  noise,
+  ok,
+  publishableKey,
+  secret,
+  setUp,
+  signUp,
+  sql,
+  tearDown,
+  url,
+  type User,
+} from "./storage_fixture.ts";
+
+let user: User;
+Deno.test.beforeAll(async () => {
+  await setUp();
+  user = await signUp();
+});
+Deno.test.afterAll(tearDown);
+
+const test = (name: string, fn: () => Promise<void>) =>
+  Deno.test({ name: `storage: ${name}`, fn, sanitizeOps: false, sanitizeResources: false });
+const own = (name: string) => `own/${user.id}/${name}`;
+const files = () => user.client.storage.from(bucket);
+
+/** Sends an upload that ends in the middle of its body, the way a killed client does. */
+async function cutUpload(name: string, contentType: string, start: Uint8Array, announced: number): Promise<void> {
+  const { hostname, port } = new URL(url);
+  const { data } = await user.client.auth.getSession();
+  const connection = await Deno.connect({ hostname, port: Number(port || 80) });
+  const head = [
+    `POST /storage/v1/object/${bucket}/${name} HTTP/1.1`,
+    `host: ${hostname}:${port}`,
+    `apikey: ${publishableKey}`,
+    `authorization: Bearer ${data.session?.access_token}`,
+    "x-upsert: true",
+    `content-type: ${contentType}`,
+    `content-length: ${announced}`,
+  ];
+  await connection.write(new TextEncoder().encode(`${head.join("\r\n")}\r\n\r\n`));
+  for (let sent = 0; sent < start.length;) sent += await connection.write(start.subarray(sent));
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  connection.close();
+  await new Promise((resolve) => setTimeout(resolve, 300));
+}
+
+const part = (data: Uint8Array<ArrayBuffer>) =>
+  new Blob([
+    '--b\r\ncontent-disposition: form-data; name=""; filename="blob"\r\ncontent-type: text/plain\r\n\r\n',
+    data,
+  ]);
+
+test("an upload cut off in the middle leaves nothing", async () => {
+  await cutUpload(own("cut-raw"), "text/plain", noise(300_000), 1_000_000);
+  await cutUpload(own("cut-form"), "multipart/form-data; boundary=b", await part(noise(300_000)).bytes(), 1_000_000);
+  assertEquals(await ok(files().list(`own/${user.id}`, { search: "cut-" })), []);
+  const [row] = await sql`select count(*)::int as rows from storage.objects where name like ${own("cut-%")}`;
+  assertEquals(row?.rows, 0);
+});
+
+test("an upsert cut off in the middle leaves the old content", async () => {
+  await ok(files().upload(own("kept"), "whole"));
+  await cutUpload(own("kept"), "text/plain", noise(300_000), 1_000_000);
+  assertEquals(await (await ok(files().download(own("kept")))).text(), "whole");
+});
+
+test("a multipart body that ends without its last boundary is refused", async () => {
+  const body = part(noise(1000));
+  const { data } = await user.client.auth.getSession();
+  const response = await fetch(`${url}/storage/v1/object/${bucket}/${own("open-end")}`, {
+    method: "POST",
+    headers: {
+      apikey: publishableKey,
+      authorization: `Bearer ${data.session?.access_token}`,
+      "content-type": "multipart/form-data; boundary=b",
+    },
+    body: await body.bytes(),
+  });
+  assertEquals([response.status, (await response.json()).error], [400, "InvalidRequest"]);
+  assertEquals((await files().exists(own("open-end"))).data, false);
+});
+
+test("of many simultaneous uploads to one new name exactly one is accepted, whole", async () => {
+  const contents = Array.from({ length: 8 }, (_, i) => String(i).repeat(50_000));
+  const answers = await Promise.all(contents.map((text) => files().upload(own("race"), text)));
+  const accepted = answers.flatMap(({ error }, i) => error ? [] : [i]);
+  assertEquals(accepted.length, 1);
+  assertEquals(await (await ok(files().download(own("race")))).text(), contents[accepted[0] ?? -1]);
+});
+
+test("simultaneous upserts of one name leave one of the contents, whole, and every download is whole", async () => {
+  await ok(files().upload(own("upserts"), "0".repeat(50_000)));
+  const writers = Array.from({ length: 8 }, (_, i) => files().update(own("upserts"), String(i).repeat(50_000)));
+  const readers = Array.from({ length: 8 }, () => ok(files().download(own("upserts"))));
+  for (const { error } of await Promise.all(writers)) assertEquals(error, null);
+  for (const blob of [...await Promise.all(readers), await ok(files().download(own("upserts")))]) {
+    const text = await blob.text();
+    assertEquals(text, (text[0] ?? "").repeat(50_000));
+  }
+});
+
+test("SQL cannot delete objects behind the service's back", async () => {
+  await assertRejects(
+    async () => await sql`delete from storage.objects where bucket_id = ${bucket}`,
+    Error,
+    "Direct deletion from storage tables is not allowed",
+  );
+});
+
+test("60 MB stream through the service, raw and multipart, in a few megabytes of memory", async () => {
+  const directory = await Deno.makeTempDir();
+  const service = createStorage({ sql, directory, signingSecret: "a secret only for this test, long enough" });
+  const chunk = noise(64 * 1024);
+  async function* stream(first: string, last: string) {
+    yield new TextEncoder().encode(first);
+    for (let i = 0; i < 960; i++) yield chunk.slice();
+    yield new TextEncoder().encode(last);
+  }
+  const send = async (name: string, contentType: string, first = "", last = "") => {
+    const request = new Request(`http://storage/storage/v1/object/${bucket}/${name}`, {
+      method: "POST",
+      headers: { "content-type": contentType, "x-upsert": "true" },
+      body: ReadableStream.from(stream(first, last)),
+    });
+    const response = await service.fetch(request, { role: "service_role", claims: { role: "service_role" } });
+    assertEquals(response.status, 200, await response.text());
+  };
+  const multipart = ["multipart/form-data; boundary=b", await part(new Uint8Array()).text(), "\r\n--b--\r\n"] as const;
+  try {
+    await send("memory/raw", "text/plain"); // The first run pays for what any run needs.
+    await send("memory/form", ...multipart);
+    const before = Deno.memoryUsage().rss;
+    await send("memory/raw", "text/plain");
+    await send("memory/form", ...multipart);
+    const grown = (Deno.memoryUsage().rss - before) / 2 ** 20;
+    assert(grown < 20, `Expected less than 20 MiB more memory, got ${grown.toFixed(1)}`);
+    assertEquals((await ok(secret.storage.from(bucket).info("memory/form"))).size, 960 * 64 * 1024);
+  } finally {
+    await secret.storage.from(bucket).remove(["memory/raw", "memory/form"]);
+    await Deno.remove(directory, { recursive: true });
+  }
+});
+
+test("a sweep removes bytes that no row points at, and only those", async () => {
+  const directory = await Deno.makeTempDir();
+  try {
+    const store = new FileStore(directory);
+    const receive = () => store.receive(ReadableStream.from([noise(10)]), 10);
+    const [orphan, kept] = [await receive(), await receive()];
+    await Deno.writeTextFile(`${store.uploads}/unfinished`, "x");
+    await sql`insert into storage.objects (bucket_id, name, version) values (${bucket}, 'sweep/kept', ${kept.version})`;
+    assertEquals(await sweep(sql, store), 0, "young files are left alone");
+    assertEquals(await sweep(sql, store, 0), 2);
+    await assertRejects(() => store.open(orphan.version), Deno.errors.NotFound);
+    await (await store.open(kept.version)).cancel();
+    await Deno.writeTextFile(`${store.versions}/.database`, "another database");
+    await receive();
+    assertEquals(await sweep(sql, store, 0), 0, "a directory of another database is left alone");
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
+});
