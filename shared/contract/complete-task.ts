@@ -1,9 +1,9 @@
 // Contract of the function complete-task: how a worker gets work, keeps it and reports it.
 import * as z from "zod";
-import { operation } from "./operation.ts";
+import { lazy, operation } from "./operation.ts";
 import { execution, id, json, jsonObject, MEBIBYTE, task, time } from "./values.ts";
 
-const leaseSeconds = z.int().min(1).max(86_400);
+const leaseSeconds = lazy(() => z.int().min(1).max(86_400));
 
 export const claimTasks = operation({
   name: "claim_tasks",
@@ -12,32 +12,34 @@ export const claimTasks = operation({
   summary: "Take tasks to work on. Each comes with a lease token that every later word about it must carry.",
   callers: ["user", "secret"],
   body: "json",
-  input: z.object({
-    /** A name of the worker's own choosing, for people to read. */
-    worker_id: z.string().min(1).max(200),
-    agent_types: z.array(z.string().min(1).max(63)).min(1).max(100),
-    limit: z.int().min(1).max(100).optional(),
-    lease_seconds: leaseSeconds.optional(),
-    project_id: id.optional(),
-    execution_id: id.optional(),
-  }),
-  output: z.object({
-    tasks: z.array(z.object({
-      id,
-      lease_token: id,
-      lease_expires_at: time,
-      execution_id: id,
-      project_id: id,
-      node_id: z.string(),
-      agent_type: z.string(),
-      agent_id: id.nullable(),
-      attempt: z.int(),
-      max_attempts: z.int(),
-      map_index: z.int().nullable(),
-      iteration: z.int(),
-      input_data: json,
-    })),
-  }),
+  input: () =>
+    z.object({
+      /** A name of the worker's own choosing, for people to read. */
+      worker_id: z.string().min(1).max(200),
+      agent_types: z.array(z.string().min(1).max(63)).min(1).max(100),
+      limit: z.int().min(1).max(100).optional(),
+      lease_seconds: leaseSeconds().optional(),
+      project_id: id().optional(),
+      execution_id: id().optional(),
+    }),
+  output: () =>
+    z.object({
+      tasks: z.array(z.object({
+        id: id(),
+        lease_token: id(),
+        lease_expires_at: time(),
+        execution_id: id(),
+        project_id: id(),
+        node_id: z.string(),
+        agent_type: z.string(),
+        agent_id: id().nullable(),
+        attempt: z.int(),
+        max_attempts: z.int(),
+        map_index: z.int().nullable(),
+        iteration: z.int(),
+        input_data: json(),
+      })),
+    }),
   statuses: [200],
   errors: ["forbidden", "project_not_found", "project_not_active", "execution_not_found"],
 });
@@ -49,30 +51,34 @@ export const heartbeatTask = operation({
   summary: "Keep a task's lease. `cancelled` tells the worker to stop.",
   callers: ["user", "secret"],
   body: "json",
-  input: z.object({ task_id: id, lease_token: id, lease_seconds: leaseSeconds.optional() }),
-  output: z.object({ lease_expires_at: time.nullable(), cancelled: z.boolean() }),
+  input: () => z.object({ task_id: id(), lease_token: id(), lease_seconds: leaseSeconds().optional() }),
+  output: () => z.object({ lease_expires_at: time().nullable(), cancelled: z.boolean() }),
   statuses: [200],
   errors: ["forbidden", "project_not_active", "task_not_found", "task_lease_lost"],
 });
 
 /** An artifact that a task brings along; the fields of save-artifact without project and task. */
-const taskArtifact = z.object({
-  file_path: z.string().min(1).max(1024),
-  content: z.string().max(MEBIBYTE),
-  name: z.string().min(1).max(255).optional(),
-  language: z.string().max(100).optional(),
-  type: z.enum(["file", "component", "snippet"]).optional(),
-  metadata: jsonObject.optional(),
-  base_version: z.int32().min(0).optional(),
-});
+const taskArtifact = lazy(() =>
+  z.object({
+    file_path: z.string().min(1).max(1024),
+    content: z.string().max(MEBIBYTE),
+    name: z.string().min(1).max(255).optional(),
+    language: z.string().max(100).optional(),
+    type: z.enum(["file", "component", "snippet"]).optional(),
+    metadata: jsonObject().optional(),
+    base_version: z.int32().min(0).optional(),
+  })
+);
 
-const taskMessage = z.object({
-  session_id: id,
-  content: z.string().min(1).max(MEBIBYTE),
-  role: z.enum(["assistant", "system"]).optional(),
-  artifacts: z.array(json).optional(),
-  metadata: jsonObject.optional(),
-});
+const taskMessage = lazy(() =>
+  z.object({
+    session_id: id(),
+    content: z.string().min(1).max(MEBIBYTE),
+    role: z.enum(["assistant", "system"]).optional(),
+    artifacts: z.array(json()).optional(),
+    metadata: jsonObject().optional(),
+  })
+);
 
 export const completeTask = operation({
   name: "complete_task",
@@ -81,19 +87,20 @@ export const completeTask = operation({
   summary: "Report a task: its output or its error, with the artifacts and messages it made, in one commit.",
   callers: ["user", "secret"],
   body: "json",
-  input: z.object({
-    task_id: id,
-    lease_token: id,
-    status: z.enum(["completed", "failed"]),
-    output_data: json.optional(),
-    error_message: z.string().max(MEBIBYTE).optional(),
-    execution_time_ms: z.int32().min(0).optional(),
-    /** The branch the worker chose, where the node's edges are labelled. */
-    label: z.string().max(200).optional(),
-    artifacts: z.array(taskArtifact).max(100).optional(),
-    messages: z.array(taskMessage).max(100).optional(),
-  }),
-  output: z.object({ task, execution, unlocked: z.array(task) }),
+  input: () =>
+    z.object({
+      task_id: id(),
+      lease_token: id(),
+      status: z.enum(["completed", "failed"]),
+      output_data: json().optional(),
+      error_message: z.string().max(MEBIBYTE).optional(),
+      execution_time_ms: z.int32().min(0).optional(),
+      /** The branch the worker chose, where the node's edges are labelled. */
+      label: z.string().max(200).optional(),
+      artifacts: z.array(taskArtifact()).max(100).optional(),
+      messages: z.array(taskMessage()).max(100).optional(),
+    }),
+  output: () => z.object({ task: task(), execution: execution(), unlocked: z.array(task()) }),
   statuses: [200],
   errors: [
     "forbidden",

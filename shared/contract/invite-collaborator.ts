@@ -1,20 +1,22 @@
 // Contract of the function invite-collaborator: how people come into a project.
 import * as z from "zod";
-import { operation } from "./operation.ts";
+import { lazy, operation } from "./operation.ts";
 import { id, jsonObject, time } from "./values.ts";
 
-const role = z.enum(["owner", "editor", "viewer"]);
+const role = lazy(() => z.enum(["owner", "editor", "viewer"]));
 
-export const invitation = z.object({
-  id,
-  project_id: id,
-  email: z.string(),
-  role,
-  status: z.enum(["pending", "accepted", "revoked"]),
-  invited_by: id.nullable(),
-  expires_at: time,
-  created_at: time,
-});
+export const invitation = lazy(() =>
+  z.object({
+    id: id(),
+    project_id: id(),
+    email: z.string(),
+    role: role(),
+    status: z.enum(["pending", "accepted", "revoked"]),
+    invited_by: id().nullable(),
+    expires_at: time(),
+    created_at: time(),
+  })
+);
 
 export const inviteCollaborator = operation({
   name: "invite_collaborator",
@@ -23,8 +25,8 @@ export const inviteCollaborator = operation({
   summary: "Invite an address by mail. The answer does not tell whether it has an account.",
   callers: ["user", "secret"],
   body: "json",
-  input: z.object({ project_id: id, email: z.email().max(320), role }),
-  output: z.object({ invitation }),
+  input: () => z.object({ project_id: id(), email: z.email().max(320), role: role() }),
+  output: () => z.object({ invitation: invitation() }),
   statuses: [201],
   errors: ["forbidden", "project_not_found", "project_not_active", "too_many_invitations", "unavailable"],
 });
@@ -36,11 +38,19 @@ export const acceptInvitation = operation({
   summary: "Accept an invitation with the token from the mail, signed in as the invited, verified address.",
   callers: ["user"],
   body: "json",
-  input: z.object({ token: z.string().min(20).max(200) }),
-  output: z.object({
-    collaborator: z.object({ id, project_id: id, user_id: id, role, permissions: jsonObject, created_at: time }),
-    project: z.object({ id, name: z.string(), description: z.string().nullable(), status: z.string() }),
-  }),
+  input: () => z.object({ token: z.string().min(20).max(200) }),
+  output: () =>
+    z.object({
+      collaborator: z.object({
+        id: id(),
+        project_id: id(),
+        user_id: id(),
+        role: role(),
+        permissions: jsonObject(),
+        created_at: time(),
+      }),
+      project: z.object({ id: id(), name: z.string(), description: z.string().nullable(), status: z.string() }),
+    }),
   statuses: [200],
   errors: [
     "invitation_not_found",

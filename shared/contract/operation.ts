@@ -2,10 +2,8 @@
 import type { z } from "zod";
 import type { ErrorCode } from "../errors.ts";
 
-export interface Operation<
-  Input extends z.ZodType = z.ZodType,
-  Output extends z.ZodType = z.ZodType,
-> {
+/** Where an operation is found and what it may answer. */
+export interface OperationHead {
   /** The one name: `start_workflow` here and in SQL, `startWorkflow` in the client. */
   readonly name: string;
   readonly method: "GET" | "POST" | "DELETE";
@@ -15,8 +13,6 @@ export interface Operation<
   /** Whose credential is taken: a person's token, the secret key of a worker, or both. */
   readonly callers: readonly ("user" | "secret")[];
   readonly body: "json" | "multipart" | "none";
-  readonly input: Input;
-  readonly output: Output;
   /** Success statuses, the usual one first. */
   readonly statuses: readonly (200 | 201)[];
   /** Refusals beyond the ones every route has. */
@@ -25,9 +21,31 @@ export interface Operation<
   readonly maxBodyBytes?: number;
 }
 
-/** Keeps the literal types of a definition. */
+/** An operation with the shapes of what it takes and gives. */
+export interface Operation<Input extends z.ZodType = z.ZodType, Output extends z.ZodType = z.ZodType>
+  extends OperationHead {
+  readonly input: Input;
+  readonly output: Output;
+}
+
+/** Makes a value when it is first asked for, and keeps it. */
+export function lazy<Value>(make: () => Value): () => Value {
+  let made: { value: Value } | undefined;
+  return () => (made ??= { value: make() }).value;
+}
+
+/** The shapes are functions because making the first one costs a cold start about 10 ms; only a request needs them. */
 export function operation<Input extends z.ZodType, Output extends z.ZodType>(
-  definition: Operation<Input, Output>,
+  { input, output, ...head }: OperationHead & { input: () => Input; output: () => Output },
 ): Operation<Input, Output> {
-  return definition;
+  const [inputOnce, outputOnce] = [lazy(input), lazy(output)];
+  return {
+    ...head,
+    get input() {
+      return inputOnce();
+    },
+    get output() {
+      return outputOnce();
+    },
+  };
 }

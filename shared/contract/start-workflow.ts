@@ -10,16 +10,17 @@ export const startWorkflow = operation({
   summary: "Start an execution of a workflow. With an Idempotency-Key the same request gives the same execution.",
   callers: ["user", "secret"],
   body: "json",
-  input: z.object({
-    workflow_id: id,
-    /** The published version to run; the current one where absent. */
-    version: z.int32().min(1).optional(),
-    /** The execution's first state, an object of at most 1 MiB. */
-    input: jsonObject.optional(),
-    /** The header `Idempotency-Key` means the same. */
-    idempotency_key: z.string().min(1).max(255).optional(),
-  }),
-  output: z.object({ execution, tasks: z.array(task), replayed: z.boolean() }),
+  input: () =>
+    z.object({
+      workflow_id: id(),
+      /** The published version to run; the current one where absent. */
+      version: z.int32().min(1).optional(),
+      /** The execution's first state, an object of at most 1 MiB. */
+      input: jsonObject().optional(),
+      /** The header `Idempotency-Key` means the same. */
+      idempotency_key: z.string().min(1).max(255).optional(),
+    }),
+  output: () => z.object({ execution: execution(), tasks: z.array(task()), replayed: z.boolean() }),
   statuses: [201, 200],
   errors: [
     "forbidden",

@@ -1,44 +1,49 @@
 // Shapes that several operations share: ids, times, tasks and executions as the database answers them.
 import * as z from "zod";
 import type { Json } from "../database.types.ts";
+import { lazy } from "./operation.ts";
 
 export const MEBIBYTE = 1_048_576;
 
-export const id = z.uuid();
-export const time = z.iso.datetime({ offset: true });
+export const id = lazy(() => z.uuid());
+export const time = lazy(() => z.iso.datetime({ offset: true }));
 
 /** JSON of any shape; the request reader has already refused what PostgreSQL cannot store. */
-export const json: z.ZodType<Json> = z.any();
-export const jsonObject: z.ZodType<{ [key: string]: Json }> = z.record(z.string(), z.any());
+export const json = lazy((): z.ZodType<Json> => z.any());
+export const jsonObject = lazy((): z.ZodType<{ [key: string]: Json }> => z.record(z.string(), z.any()));
 
-export const task = z.object({
-  id,
-  execution_id: id,
-  node_id: z.string(),
-  agent_type: z.string(),
-  status: z.enum(["blocked", "pending", "running", "waiting", "completed", "failed", "skipped", "cancelled"]),
-  attempt: z.int(),
-  max_attempts: z.int(),
-  iteration: z.int(),
-  map_index: z.int().nullable(),
-  priority: z.int(),
-  available_at: time,
-  label: z.string().nullable(),
-  error_message: z.string().nullable(),
-  execution_time_ms: z.int().nullable(),
-  started_at: time.nullable(),
-  completed_at: time.nullable(),
-});
+export const task = lazy(() =>
+  z.object({
+    id: id(),
+    execution_id: id(),
+    node_id: z.string(),
+    agent_type: z.string(),
+    status: z.enum(["blocked", "pending", "running", "waiting", "completed", "failed", "skipped", "cancelled"]),
+    attempt: z.int(),
+    max_attempts: z.int(),
+    iteration: z.int(),
+    map_index: z.int().nullable(),
+    priority: z.int(),
+    available_at: time(),
+    label: z.string().nullable(),
+    error_message: z.string().nullable(),
+    execution_time_ms: z.int().nullable(),
+    started_at: time().nullable(),
+    completed_at: time().nullable(),
+  })
+);
 
-export const execution = z.object({
-  id,
-  workflow_id: id,
-  project_id: id,
-  version: z.int(),
-  status: z.enum(["pending", "running", "completed", "failed", "cancelled"]),
-  error_message: z.string().nullable(),
-  started_by: id.nullable(),
-  started_at: time.nullable(),
-  completed_at: time.nullable(),
-  created_at: time,
-});
+export const execution = lazy(() =>
+  z.object({
+    id: id(),
+    workflow_id: id(),
+    project_id: id(),
+    version: z.int(),
+    status: z.enum(["pending", "running", "completed", "failed", "cancelled"]),
+    error_message: z.string().nullable(),
+    started_by: id().nullable(),
+    started_at: time().nullable(),
+    completed_at: time().nullable(),
+    created_at: time(),
+  })
+);

@@ -5,9 +5,10 @@ import type { Context, MiddlewareHandler } from "hono";
 import type { Operation } from "../../../shared/contract/operation.ts";
 import type { Database } from "../../../shared/database.types.ts";
 
-/** What a request carries through the middleware. */
+/** What a request carries through the router. */
 export interface Env {
-  Variables: { requestId: string; supabaseContext: SupabaseContext<Database> };
+  Bindings: { requestId: string };
+  Variables: { supabaseContext: SupabaseContext<Database> };
 }
 export type AppContext = Context<Env>;
 
@@ -23,8 +24,7 @@ export function authenticate(
     auth: first ? [first, ...rest] : "user",
   });
   // The adapter is typed for an app that keeps nothing else in its context.
-  return (context, next) =>
-    check(context as unknown as Parameters<typeof check>[0], next);
+  return (context, next) => check(context as unknown as Parameters<typeof check>[0], next);
 }
 
 /** The client that speaks as the caller: as the person under RLS, or as the worker whose secret key came along. */

@@ -68,12 +68,10 @@ export function parseInput<Schema extends z.ZodType>(
   value: unknown,
 ): z.output<Schema> {
   const unstorable = findUnstorable(value);
-  const fields = unstorable
-    ? [unstorable]
-    : schema.safeParse(value).error?.issues.map(({ path, message }) => ({
-      path: path.join("."),
-      message,
-    }));
+  const fields = unstorable ? [unstorable] : schema.safeParse(value).error?.issues.map(({ path, message }) => ({
+    path: path.join("."),
+    message,
+  }));
   if (fields) {
     throw new OperationError(
       "validation_failed",

@@ -9,14 +9,12 @@ const REQUIRED = [
   ["SUPABASE_JWKS", "SUPABASE_JWKS_URL"],
 ];
 
-const missing = REQUIRED.filter((names) =>
-  !names.some((name) => Deno.env.get(name))
-).map((names) => names.join(" or "));
+const missing = REQUIRED.filter((names) => !names.some((name) => Deno.env.get(name))).map((names) =>
+  names.join(" or ")
+);
 if (missing.length > 0) {
   throw new Error(
-    `Cannot start as the environment lacks ${
-      missing.join(", ")
-    }: set it in the function's secrets.`,
+    `Cannot start as the environment lacks ${missing.join(", ")}: set it in the function's secrets.`,
   );
 }
 
@@ -27,13 +25,9 @@ function defaultSecretKey(): string {
   const named: unknown = JSON.parse(
     Deno.env.get("SUPABASE_SECRET_KEYS") ?? "{}",
   );
-  const keys = typeof named === "object" && named !== null
-    ? Object.entries(named)
-    : [];
+  const keys = typeof named === "object" && named !== null ? Object.entries(named) : [];
   const key = keys.find(([name]) => name === "default")?.[1] ?? keys[0]?.[1];
-  return typeof key === "string"
-    ? key
-    : Deno.env.get("SUPABASE_SECRET_KEY") ?? "";
+  return typeof key === "string" ? key : Deno.env.get("SUPABASE_SECRET_KEY") ?? "";
 }
 
 export const env = {

@@ -1,11 +1,5 @@
-// Errors: one class, one rendering. A refusal of the database comes home as its code; whatever nobody foresaw is an
-// opaque 500 with the request id, and its cause goes to the log.
-import {
-  ERROR_CODES,
-  type ErrorBody,
-  type ErrorCode,
-  isErrorCode,
-} from "../../../shared/errors.ts";
+// Errors: the one class of refusals, and how a failed statement of the database becomes one.
+import { ERROR_CODES, type ErrorCode, isErrorCode } from "../../../shared/errors.ts";
 
 /** A refusal with one code of the closed list. */
 export class OperationError extends Error {
@@ -37,9 +31,7 @@ function parseDetails(
 ): Record<string, unknown> {
   try {
     const value: unknown = JSON.parse(text ?? "{}");
-    return typeof value === "object" && value !== null && !Array.isArray(value)
-      ? { ...value }
-      : {};
+    return typeof value === "object" && value !== null && !Array.isArray(value) ? { ...value } : {};
   } catch {
     return {};
   }
@@ -97,19 +89,4 @@ export function fromDatabase(error: DatabaseError): Error {
   return new Error(`${error.code ?? "no code"}: ${error.message}`, {
     cause: error,
   });
-}
-
-/** The body of every failing answer. */
-export function renderError(
-  error: OperationError,
-  requestId: string,
-): ErrorBody {
-  return {
-    error: {
-      code: error.code,
-      message: error.message,
-      details: error.details,
-      request_id: requestId,
-    },
-  };
 }

@@ -56,9 +56,7 @@ function responsesOf(operation: Operation) {
   );
   for (const [status, group] of codes) {
     responses[status] = {
-      description: group.map((code) =>
-        `\`${code}\`: ${ERROR_CODES[code].meaning}`
-      ).join("\n\n"),
+      description: group.map((code) => `\`${code}\`: ${ERROR_CODES[code].meaning}`).join("\n\n"),
       content: {
         "application/json": { schema: { $ref: "#/components/schemas/Error" } },
       },
@@ -76,9 +74,7 @@ const SECURITY = {
 export function describe(slug: string, operations: Operation[]) {
   const paths: Record<string, Record<string, unknown>> = {};
   for (const operation of operations) {
-    const path = operation.path === "/"
-      ? `/${slug}`
-      : `/${slug}${operation.path}`;
+    const path = operation.path === "/" ? `/${slug}` : `/${slug}${operation.path}`;
     paths[path] = {
       ...paths[path],
       [operation.method.toLowerCase()]: {

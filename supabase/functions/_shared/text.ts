@@ -13,16 +13,12 @@ export function findUnstorable(
   }];
   for (let item = pending.pop(); item; item = pending.pop()) {
     const { value, path, depth } = item;
-    const message = depth > MAX_DEPTH
-      ? `is nested more than ${MAX_DEPTH} levels deep`
-      : faultOf(value);
+    const message = depth > MAX_DEPTH ? `is nested more than ${MAX_DEPTH} levels deep` : faultOf(value);
     if (message) return { path, message };
     if (typeof value !== "object" || value === null) continue;
     for (const [key, child] of Object.entries(value)) {
       const childPath = path === "" ? key : `${path}.${key}`;
-      const keyFault = key === "__proto__"
-        ? "is a name that cannot be stored"
-        : faultOf(key);
+      const keyFault = key === "__proto__" ? "is a name that cannot be stored" : faultOf(key);
       if (keyFault) {
         return {
           path: path === "" ? "(a name)" : path,

@@ -1,6 +1,6 @@
 // POST /accept: makes the signed-in person a collaborator, with the token from their mail.
 import { acceptInvitation } from "../../../shared/contract/invite-collaborator.ts";
-import { route } from "../_shared/app.ts";
+import { route } from "../_shared/route.ts";
 import { callDoor } from "../_shared/database.ts";
 import { hashToken } from "./token.ts";
 

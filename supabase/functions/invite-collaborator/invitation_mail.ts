@@ -17,8 +17,7 @@ export function invitationMail(
   return {
     to,
     subject: `You are invited to ${name}`,
-    text:
-      `You are invited to work on ${name} as ${role}.\n\nAccept within 7 days: ${link}\n\n` +
+    text: `You are invited to work on ${name} as ${role}.\n\nAccept within 7 days: ${link}\n\n` +
       "If you did not expect this, ignore it.\n",
     html: String(
       html`<p>You are invited to work on <strong>${name}</strong> as ${role}.</p>

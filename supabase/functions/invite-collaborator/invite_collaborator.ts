@@ -1,7 +1,7 @@
 // POST /: invites an address. The mail goes out after the commit; where it cannot, the invitation is withdrawn.
 import * as z from "zod";
 import { inviteCollaborator } from "../../../shared/contract/invite-collaborator.ts";
-import { route } from "../_shared/app.ts";
+import { route } from "../_shared/route.ts";
 import { callDoor } from "../_shared/database.ts";
 import { env } from "../_shared/env.ts";
 import { OperationError } from "../_shared/errors.ts";

@@ -1,7 +1,6 @@
 // Invitation tokens: 256 random bits that leave in a mail only; the database gets their sha256.
 
-const hex = (bytes: Uint8Array) =>
-  Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+const hex = (bytes: Uint8Array) => Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 
 /** The sha256 that the database knows a token by, in hexadecimal. */
 export async function hashToken(token: string): Promise<string> {

@@ -87,9 +87,7 @@ export async function conflictOf(
   };
   return {
     headVersion: head_version,
-    merged: isClean
-      ? regions.flatMap((region) => region.ok ?? []).join("")
-      : null,
+    merged: isClean ? regions.flatMap((region) => region.ok ?? []).join("") : null,
     refusal: new OperationError("artifact_conflict", error.message, details, {
       cause: error,
     }),

@@ -1,7 +1,7 @@
 // POST /: saves the next version of a file; one call, and two more reads only when the file has moved on.
 import * as z from "zod";
 import { saveArtifact } from "../../../shared/contract/save-artifact.ts";
-import { route } from "../_shared/app.ts";
+import { route } from "../_shared/route.ts";
 import { callDoor } from "../_shared/database.ts";
 import { OperationError } from "../_shared/errors.ts";
 import { conflictOf } from "./conflict.ts";

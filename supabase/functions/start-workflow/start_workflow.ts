@@ -1,6 +1,6 @@
 // POST /: starts an execution; the header Idempotency-Key makes a repeated request give the same one.
 import { startWorkflow } from "../../../shared/contract/start-workflow.ts";
-import { route } from "../_shared/app.ts";
+import { route } from "../_shared/route.ts";
 import { callDoor } from "../_shared/database.ts";
 import { OperationError } from "../_shared/errors.ts";
 

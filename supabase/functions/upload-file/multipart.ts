@@ -58,8 +58,7 @@ export async function receiveFile<Result>(
   }
   const { Busboy } = await import("@fastify/busboy");
   const source = Readable.fromWeb(request.body as NodeReadableStream);
-  const invalid = (message: string, cause?: unknown) =>
-    new OperationError("validation_failed", message, {}, { cause });
+  const invalid = (message: string, cause?: unknown) => new OperationError("validation_failed", message, {}, { cause });
 
   return await new Promise<Result>((resolve, reject) => {
     const fields: Record<string, string> = {};
@@ -99,9 +98,7 @@ export async function receiveFile<Result>(
           part.resume();
           return stop(
             invalid(
-              `Send one file, in the part "file": got the part ${
-                JSON.stringify(name)
-              }.`,
+              `Send one file, in the part "file": got the part ${JSON.stringify(name)}.`,
             ),
           );
         }
@@ -129,10 +126,7 @@ export async function receiveFile<Result>(
     });
     parser.on(
       "finish",
-      () =>
-        stored
-          ? stored.then(resolve, reject)
-          : stop(invalid('The part "file" is missing.')),
+      () => stored ? stored.then(resolve, reject) : stop(invalid('The part "file" is missing.')),
     );
     source.on("error", (error) => parser.destroy(error));
     source.pipe(parser);

@@ -1,11 +1,8 @@
 // POST /: streams a file into the bucket. A row is reserved first and made ready last, so a file is seen with both its
 // row and its object or not at all; whichever step fails takes the ones before it back.
 import * as z from "zod";
-import {
-  MAX_FILE_BYTES,
-  uploadFile,
-} from "../../../shared/contract/upload-file.ts";
-import { route } from "../_shared/app.ts";
+import { MAX_FILE_BYTES, uploadFile } from "../../../shared/contract/upload-file.ts";
+import { streamedRoute } from "../_shared/route.ts";
 import { type AppContext, callerClient } from "../_shared/auth.ts";
 import { parseInput } from "../_shared/body.ts";
 import { callDoor } from "../_shared/database.ts";
@@ -22,10 +19,9 @@ const partShape = z.object({
 });
 
 type StoredFile = ReturnType<typeof readFile>;
-const readFile = (answer: unknown) =>
-  uploadFile.output.pick({ file: true }).parse(answer).file;
+const readFile = (answer: unknown) => uploadFile.output.pick({ file: true }).parse(answer).file;
 
-export const upload = route(uploadFile, async (_input, context) => {
+export const upload = streamedRoute(uploadFile, async (context) => {
   const file = await receiveFile(
     context.req.raw,
     MAX_FILE_BYTES,
@@ -127,7 +123,7 @@ async function takeBack(
     await callDoor(context, "abort_upload", { file_id: reserved.id });
   } catch (error) {
     log("error", "upload_not_taken_back", {
-      request_id: context.var.requestId,
+      request_id: context.env.requestId,
       file_id: reserved.id,
       cause: String(error),
     });

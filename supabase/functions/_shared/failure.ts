@@ -1,0 +1,44 @@
+// Renders whatever went wrong: a refusal as itself, everything else as an opaque 500 whose cause is logged.
+import type { Context } from "hono";
+import { HTTPException } from "hono/http-exception";
+import type { ErrorBody } from "../../../shared/errors.ts";
+import { OperationError } from "./errors.ts";
+import { log } from "./log.ts";
+
+/** The answer to a request that failed. */
+export function fail(
+  context: Context,
+  error: unknown,
+  requestId: string,
+): Response {
+  const refusal = asRefusal(error);
+  if (refusal.status >= 500) {
+    const cause = refusal.cause instanceof Error ? refusal.cause.stack : JSON.stringify(refusal.cause ?? null);
+    log("error", refusal.code, {
+      request_id: requestId,
+      path: context.req.path,
+      cause,
+    });
+  }
+  const { code, message, details, status } = refusal;
+  const body: ErrorBody = {
+    error: { code, message, details, request_id: requestId },
+  };
+  return context.json(body, status as 400);
+}
+
+function asRefusal(error: unknown): OperationError {
+  if (error instanceof OperationError) return error;
+  if (error instanceof HTTPException && error.status < 500) {
+    return new OperationError(
+      "unauthorized",
+      "Send a valid user token as Authorization: Bearer, or a secret key as apikey.",
+    );
+  }
+  return new OperationError(
+    "internal",
+    "Something failed on our side; quote the request id.",
+    {},
+    { cause: error },
+  );
+}

@@ -1,0 +1,58 @@
+// Binds a handler to its contract: what enters is parsed by it, what leaves is checked against it.
+import type * as z from "zod";
+import type { Operation } from "../../../shared/contract/operation.ts";
+import type { AppContext } from "./auth.ts";
+import { parseInput, readJson } from "./body.ts";
+
+/** What a handler gives back: the body, and one of the operation's statuses (the first where absent). */
+export interface Answer {
+  body: unknown;
+  status?: 200 | 201;
+}
+
+/** One operation of a function, ready to be mounted. */
+export interface Route {
+  operation: Operation;
+  handle(context: AppContext): Promise<Response>;
+}
+
+/** `route(claimTasks, async (input, context) => ({ body: await callDoor(context, "claim_tasks", input) }))` */
+export function route<Input extends z.ZodType, Output extends z.ZodType>(
+  operation: Operation<Input, Output>,
+  handler: (input: z.output<Input>, context: AppContext) => Promise<Answer>,
+): Route {
+  return {
+    operation,
+    async handle(context) {
+      const given = operation.body === "json" ? await readJson(context, operation.maxBodyBytes) : context.req.query();
+      const { body, status } = await handler(
+        parseInput(operation.input, given),
+        context,
+      );
+      return context.json(
+        operation.output.parse(body),
+        status ?? operation.statuses[0] ?? 200,
+      );
+    },
+  };
+}
+
+/** For a body the contract cannot parse in one piece: the handler reads the request itself. */
+export function streamedRoute<
+  Input extends z.ZodType,
+  Output extends z.ZodType,
+>(
+  operation: Operation<Input, Output>,
+  handler: (context: AppContext) => Promise<Answer>,
+): Route {
+  return {
+    operation,
+    async handle(context) {
+      const { body, status } = await handler(context);
+      return context.json(
+        operation.output.parse(body),
+        status ?? operation.statuses[0] ?? 200,
+      );
+    },
+  };
+}

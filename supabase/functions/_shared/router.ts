@@ -1,0 +1,46 @@
+// The operations of a function as a Hono app: authentication and handler for each, 404 and 405 for what is left.
+import { Hono } from "hono";
+import { authenticate, type Env } from "./auth.ts";
+import { OperationError } from "./errors.ts";
+import { fail } from "./failure.ts";
+import type { Route } from "./route.ts";
+
+/** Mounts the routes below the function's own path. */
+export function createRouter(slug: string, routes: Route[]): Hono<Env> {
+  const router = new Hono<Env>().basePath(`/${slug}`);
+  const methods = new Map<string, string[]>([["/health", ["GET"]], [
+    "/openapi.json",
+    ["GET"],
+  ]]);
+  for (const { operation: { method, path, callers }, handle } of routes) {
+    methods.set(path, [...methods.get(path) ?? [], method]);
+    router.on(method, path, authenticate(callers), handle);
+  }
+  router.get("/openapi.json", async (context) => {
+    const { describe } = await import("./openapi.ts");
+    return context.json(
+      describe(slug, routes.map(({ operation }) => operation)),
+    );
+  });
+
+  router.notFound((context) => {
+    const path = context.req.path.slice(slug.length + 1) || "/";
+    const allowed = methods.get(path);
+    const { requestId } = context.env;
+    if (!allowed) {
+      return fail(
+        context,
+        new OperationError("route_not_found", "There is no such route here."),
+        requestId,
+      );
+    }
+    context.header("allow", [...allowed, "OPTIONS"].join(", "));
+    const refusal = new OperationError(
+      "method_not_allowed",
+      `Use ${allowed.join(" or ")} here.`,
+    );
+    return fail(context, refusal, requestId);
+  });
+  router.onError((error, context) => fail(context, error, context.env.requestId));
+  return router;
+}

@@ -1,0 +1,6 @@
+// The operations of complete-task, loaded by the first request that needs one.
+import { claim } from "./claim_tasks.ts";
+import { complete } from "./complete_task.ts";
+import { heartbeat } from "./heartbeat_task.ts";
+
+export const routes = [claim, heartbeat, complete];
