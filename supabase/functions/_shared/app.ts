@@ -21,9 +21,7 @@ export function createApp(
   slug: string,
   load: () => Promise<Operations>,
 ): { fetch(request: Request): Promise<Response> } {
-  const app = new Hono<{ Variables: { requestId: string } }>().basePath(
-    `/${slug}`,
-  );
+  const app = new Hono<{ Variables: { requestId: string } }>().basePath(`/${slug}`);
 
   app.use(async (context, next) => {
     context.set("requestId", requestIdOf(context.req.header("x-request-id")));

@@ -16,9 +16,7 @@ export type AppContext = Context<Env>;
 const MODES = { user: "user", secret: "secret:*" } as const;
 
 /** Lets a request through when it carries a credential that the operation takes; 401 `unauthorized` otherwise. */
-export function authenticate(
-  callers: Operation["callers"],
-): MiddlewareHandler<Env> {
+export function authenticate(callers: Operation["callers"]): MiddlewareHandler<Env> {
   const [first, ...rest] = callers.map((caller) => MODES[caller]);
   const check = withSupabase<Database>({
     auth: first ? [first, ...rest] : "user",

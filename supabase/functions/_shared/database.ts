@@ -17,12 +17,7 @@ export async function callDoor<Name extends keyof Doors & string>(
   const { data, error, status } = await callerClient(context).rpc(name, args);
   if (!error) return data;
   if (status === 0 || status === 502 || status === 503) {
-    throw new OperationError(
-      "unavailable",
-      "The database did not answer; try again.",
-      {},
-      { cause: error },
-    );
+    throw new OperationError("unavailable", "The database did not answer; try again.", {}, { cause: error });
   }
   throw fromDatabase(error);
 }

@@ -13,18 +13,14 @@ const missing = REQUIRED.filter((names) => !names.some((name) => Deno.env.get(na
   names.join(" or ")
 );
 if (missing.length > 0) {
-  throw new Error(
-    `Cannot start as the environment lacks ${missing.join(", ")}: set it in the function's secrets.`,
-  );
+  throw new Error(`Cannot start as the environment lacks ${missing.join(", ")}: set it in the function's secrets.`);
 }
 
 const supabaseUrl = Deno.env.get("SUPABASE_URL") ?? "";
 
 /** The secret key named `default`, or the only one. */
 function defaultSecretKey(): string {
-  const named: unknown = JSON.parse(
-    Deno.env.get("SUPABASE_SECRET_KEYS") ?? "{}",
-  );
+  const named: unknown = JSON.parse(Deno.env.get("SUPABASE_SECRET_KEYS") ?? "{}");
   const keys = typeof named === "object" && named !== null ? Object.entries(named) : [];
   const key = keys.find(([name]) => name === "default")?.[1] ?? keys[0]?.[1];
   return typeof key === "string" ? key : Deno.env.get("SUPABASE_SECRET_KEY") ?? "";

@@ -26,9 +26,7 @@ export interface DatabaseError {
   hint?: string | null;
 }
 
-function parseDetails(
-  text: string | null | undefined,
-): Record<string, unknown> {
+function parseDetails(text: string | null | undefined): Record<string, unknown> {
   try {
     const value: unknown = JSON.parse(text ?? "{}");
     return typeof value === "object" && value !== null && !Array.isArray(value) ? { ...value } : {};
@@ -76,11 +74,7 @@ const SQLSTATE_CODES: Record<string, { code: ErrorCode; message: string }> = {
 /** The refusal behind a database error: `hint` carries the code that private.refuse() raised. */
 export function fromDatabase(error: DatabaseError): Error {
   if (isErrorCode(error.hint)) {
-    return new OperationError(
-      error.hint,
-      error.message,
-      parseDetails(error.details),
-    );
+    return new OperationError(error.hint, error.message, parseDetails(error.details));
   }
   const known = SQLSTATE_CODES[error.code ?? ""];
   if (known) {

@@ -6,11 +6,7 @@ import { OperationError } from "./errors.ts";
 import { log } from "./log.ts";
 
 /** The answer to a request that failed. */
-export function fail(
-  context: Context,
-  error: unknown,
-  requestId: string,
-): Response {
+export function fail(context: Context, error: unknown, requestId: string): Response {
   const refusal = asRefusal(error);
   if (refusal.status >= 500) {
     const cause = refusal.cause instanceof Error ? refusal.cause.stack : JSON.stringify(refusal.cause ?? null);
@@ -35,10 +31,5 @@ function asRefusal(error: unknown): OperationError {
       "Send a valid user token as Authorization: Bearer, or a secret key as apikey.",
     );
   }
-  return new OperationError(
-    "internal",
-    "Something failed on our side; quote the request id.",
-    {},
-    { cause: error },
-  );
+  return new OperationError("internal", "Something failed on our side; quote the request id.", {}, { cause: error });
 }

@@ -20,22 +20,12 @@ export async function sendMail(mail: Mail): Promise<void> {
     });
   }
   if (env.isLocal) {
-    return await post(
-      `${env.supabaseUrl}/mail`,
-      { apikey: env.secretKey },
-      mail,
-    );
+    return await post(`${env.supabaseUrl}/mail`, { apikey: env.secretKey }, mail);
   }
-  throw new Error(
-    "No way to send mail: set RESEND_API_KEY in the function's secrets.",
-  );
+  throw new Error("No way to send mail: set RESEND_API_KEY in the function's secrets.");
 }
 
-async function post(
-  url: string,
-  headers: Record<string, string>,
-  body: unknown,
-): Promise<void> {
+async function post(url: string, headers: Record<string, string>, body: unknown): Promise<void> {
   const response = await fetch(url, {
     method: "POST",
     headers: { ...headers, "content-type": "application/json" },
@@ -44,8 +34,6 @@ async function post(
   });
   const answer = await response.text();
   if (!response.ok) {
-    throw new Error(
-      `The mail carrier answered ${response.status}: ${answer.slice(0, 200)}`,
-    );
+    throw new Error(`The mail carrier answered ${response.status}: ${answer.slice(0, 200)}`);
   }
 }

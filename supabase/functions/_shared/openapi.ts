@@ -50,10 +50,7 @@ function responsesOf(operation: Operation) {
       },
     };
   }
-  const codes = Map.groupBy(
-    [...COMMON_ERRORS, ...operation.errors],
-    (code) => ERROR_CODES[code].status,
-  );
+  const codes = Map.groupBy([...COMMON_ERRORS, ...operation.errors], (code) => ERROR_CODES[code].status);
   for (const [status, group] of codes) {
     responses[status] = {
       description: group.map((code) => `\`${code}\`: ${ERROR_CODES[code].meaning}`).join("\n\n"),

@@ -25,23 +25,14 @@ export function route<Input extends z.ZodType, Output extends z.ZodType>(
     operation,
     async handle(context) {
       const given = operation.body === "json" ? await readJson(context, operation.maxBodyBytes) : context.req.query();
-      const { body, status } = await handler(
-        parseInput(operation.input, given),
-        context,
-      );
-      return context.json(
-        operation.output.parse(body),
-        status ?? operation.statuses[0] ?? 200,
-      );
+      const { body, status } = await handler(parseInput(operation.input, given), context);
+      return context.json(operation.output.parse(body), status ?? operation.statuses[0] ?? 200);
     },
   };
 }
 
 /** For a body the contract cannot parse in one piece: the handler reads the request itself. */
-export function streamedRoute<
-  Input extends z.ZodType,
-  Output extends z.ZodType,
->(
+export function streamedRoute<Input extends z.ZodType, Output extends z.ZodType>(
   operation: Operation<Input, Output>,
   handler: (context: AppContext) => Promise<Answer>,
 ): Route {
@@ -49,10 +40,7 @@ export function streamedRoute<
     operation,
     async handle(context) {
       const { body, status } = await handler(context);
-      return context.json(
-        operation.output.parse(body),
-        status ?? operation.statuses[0] ?? 200,
-      );
+      return context.json(operation.output.parse(body), status ?? operation.statuses[0] ?? 200);
     },
   };
 }

@@ -18,9 +18,7 @@ export function createRouter(slug: string, routes: Route[]): Hono<Env> {
   }
   router.get("/openapi.json", async (context) => {
     const { describe } = await import("./openapi.ts");
-    return context.json(
-      describe(slug, routes.map(({ operation }) => operation)),
-    );
+    return context.json(describe(slug, routes.map(({ operation }) => operation)));
   });
 
   router.notFound((context) => {
@@ -28,17 +26,10 @@ export function createRouter(slug: string, routes: Route[]): Hono<Env> {
     const allowed = methods.get(path);
     const { requestId } = context.env;
     if (!allowed) {
-      return fail(
-        context,
-        new OperationError("route_not_found", "There is no such route here."),
-        requestId,
-      );
+      return fail(context, new OperationError("route_not_found", "There is no such route here."), requestId);
     }
     context.header("allow", [...allowed, "OPTIONS"].join(", "));
-    const refusal = new OperationError(
-      "method_not_allowed",
-      `Use ${allowed.join(" or ")} here.`,
-    );
+    const refusal = new OperationError("method_not_allowed", `Use ${allowed.join(" or ")} here.`);
     return fail(context, refusal, requestId);
   });
   router.onError((error, context) => fail(context, error, context.env.requestId));

@@ -3,9 +3,7 @@
 const MAX_DEPTH = 100;
 
 /** The first fault of a parsed JSON value as a path and a reason, or null. Iterative, so depth cannot break it. */
-export function findUnstorable(
-  root: unknown,
-): { path: string; message: string } | null {
+export function findUnstorable(root: unknown): { path: string; message: string } | null {
   const pending: { value: unknown; path: string; depth: number }[] = [{
     value: root,
     path: "",

@@ -9,9 +9,7 @@ export interface Invitation {
   link: string;
 }
 
-export function invitationMail(
-  { to, projectName, role, link }: Invitation,
-): Mail {
+export function invitationMail({ to, projectName, role, link }: Invitation): Mail {
   // A line break in a name must not become a header.
   const name = projectName.replaceAll(/\s+/g, " ");
   return {

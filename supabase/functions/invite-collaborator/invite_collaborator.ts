@@ -36,12 +36,7 @@ export const invite = route(inviteCollaborator, async (input, context) => {
     await callDoor(context, "withdraw_invitation", {
       invitation_id: invitation.id,
     });
-    throw new OperationError(
-      "unavailable",
-      "The invitation could not be mailed, so it was withdrawn.",
-      {},
-      { cause },
-    );
+    throw new OperationError("unavailable", "The invitation could not be mailed, so it was withdrawn.", {}, { cause });
   }
   return { body: { invitation } };
 });

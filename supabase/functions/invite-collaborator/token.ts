@@ -4,17 +4,11 @@ const hex = (bytes: Uint8Array) => Array.from(bytes, (byte) => byte.toString(16)
 
 /** The sha256 that the database knows a token by, in hexadecimal. */
 export async function hashToken(token: string): Promise<string> {
-  return hex(
-    new Uint8Array(
-      await crypto.subtle.digest("SHA-256", new TextEncoder().encode(token)),
-    ),
-  );
+  return hex(new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(token))));
 }
 
 /** A new token and its hash. */
-export async function createToken(): Promise<
-  { token: string; tokenSha256: string }
-> {
+export async function createToken(): Promise<{ token: string; tokenSha256: string }> {
   const token = hex(crypto.getRandomValues(new Uint8Array(32)));
   return { token, tokenSha256: await hashToken(token) };
 }

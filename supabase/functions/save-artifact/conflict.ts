@@ -22,28 +22,16 @@ const place = z.object({ file_path: z.string(), head_version: z.int() });
 /** Lines with their ends, so that joining them gives the text back. */
 const linesOf = (text: string) => text === "" ? [] : text.split(/(?<=\n)/);
 
-async function readVersions(
-  context: AppContext,
-  projectId: string,
-  filePath: string,
-  versions: number[],
-) {
+async function readVersions(context: AppContext, projectId: string, filePath: string, versions: number[]) {
   const { data, error } = await callerClient(context).from("code_artifacts")
     .select("version, content, created_by, created_at")
-    .eq("project_id", projectId).eq("file_path", filePath).in(
-      "version",
-      versions,
-    );
+    .eq("project_id", projectId).eq("file_path", filePath).in("version", versions);
   if (error) throw fromDatabase(error);
   return (version: number) => data.find((row) => row.version === version);
 }
 
 /** Reads base and head and works out what the caller may do about `error`, an `artifact_conflict`. */
-export async function conflictOf(
-  context: AppContext,
-  attempt: Attempt,
-  error: OperationError,
-): Promise<Conflict> {
+export async function conflictOf(context: AppContext, attempt: Attempt, error: OperationError): Promise<Conflict> {
   // Loaded when needed: most saves meet no conflict, and every cold start would pay for it.
   const { diff3Merge, diffPatch } = await import("node-diff3");
   const { file_path, head_version } = place.parse(error.details);

@@ -29,15 +29,9 @@ export const save = route(
           status: unchanged ? 200 : 201,
         };
       } catch (error) {
-        if (
-          !(error instanceof OperationError &&
-            error.code === "artifact_conflict")
-        ) throw error;
+        if (!(error instanceof OperationError && error.code === "artifact_conflict")) throw error;
         const conflict = await conflictOf(context, input, error);
-        if (
-          on_conflict !== "merge" || conflict.merged === null ||
-          merges === MAX_MERGES
-        ) throw conflict.refusal;
+        if (on_conflict !== "merge" || conflict.merged === null || merges === MAX_MERGES) throw conflict.refusal;
         content = conflict.merged;
         base = conflict.headVersion;
       }

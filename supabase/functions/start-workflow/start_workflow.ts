@@ -6,10 +6,7 @@ import { OperationError } from "../_shared/errors.ts";
 
 export const start = route(startWorkflow, async (input, context) => {
   const key = context.req.header("idempotency-key");
-  if (
-    key !== undefined &&
-    !startWorkflow.input.shape.idempotency_key.safeParse(key).success
-  ) {
+  if (key !== undefined && !startWorkflow.input.shape.idempotency_key.safeParse(key).success) {
     throw new OperationError(
       "validation_failed",
       "The Idempotency-Key must have 1 to 255 characters.",
@@ -25,8 +22,6 @@ export const start = route(startWorkflow, async (input, context) => {
     ...input,
     idempotency_key: key ?? input.idempotency_key,
   });
-  const { replayed } = startWorkflow.output.pick({ replayed: true }).parse(
-    answer,
-  );
+  const { replayed } = startWorkflow.output.pick({ replayed: true }).parse(answer);
   return { body: answer, status: replayed ? 200 : 201 };
 });

@@ -23,12 +23,7 @@ function measuring(maxBytes: number) {
     transform(chunk: Uint8Array, _encoding, done) {
       size += chunk.byteLength;
       if (size > maxBytes) {
-        return done(
-          new OperationError(
-            "payload_too_large",
-            `A file may have at most ${maxBytes} bytes.`,
-          ),
-        );
+        return done(new OperationError("payload_too_large", `A file may have at most ${maxBytes} bytes.`));
       }
       hash.update(chunk);
       done(null, chunk);
@@ -44,17 +39,11 @@ function measuring(maxBytes: number) {
 export async function receiveFile<Result>(
   request: Request,
   maxBytes: number,
-  store: (
-    fields: Record<string, string>,
-    file: IncomingFile,
-  ) => Promise<Result>,
+  store: (fields: Record<string, string>, file: IncomingFile) => Promise<Result>,
 ): Promise<Result> {
   const type = request.headers.get("content-type") ?? "";
   if (!/^multipart\/form-data\s*;.*boundary=/i.test(type) || !request.body) {
-    throw new OperationError(
-      "unsupported_media_type",
-      "Send the file as multipart/form-data.",
-    );
+    throw new OperationError("unsupported_media_type", "Send the file as multipart/form-data.");
   }
   const { Busboy } = await import("@fastify/busboy");
   const source = Readable.fromWeb(request.body as NodeReadableStream);
@@ -87,20 +76,10 @@ export async function receiveFile<Result>(
     });
     parser.on(
       "file",
-      (
-        name: string,
-        part: Readable,
-        fileName: string | undefined,
-        _encoding: string,
-        mimeType: string,
-      ) => {
+      (name: string, part: Readable, fileName: string | undefined, _encoding: string, mimeType: string) => {
         if (name !== "file" || stored) {
           part.resume();
-          return stop(
-            invalid(
-              `Send one file, in the part "file": got the part ${JSON.stringify(name)}.`,
-            ),
-          );
+          return stop(invalid(`Send one file, in the part "file": got the part ${JSON.stringify(name)}.`));
         }
         const { transform, measure } = measuring(maxBytes);
         part.on("error", (error) => transform.destroy(error));
@@ -116,18 +95,12 @@ export async function receiveFile<Result>(
       },
     );
     parser.on("error", (cause: unknown) => {
-      const error = invalid(
-        "The multipart body is broken or ends too early.",
-        cause,
-      );
+      const error = invalid("The multipart body is broken or ends too early.", cause);
       // A store under way fails by its stream, cleans up and reports that; otherwise there is nothing to clean.
       if (stored) stored.then(() => stop(error), () => stop(error));
       else stop(error);
     });
-    parser.on(
-      "finish",
-      () => stored ? stored.then(resolve, reject) : stop(invalid('The part "file" is missing.')),
-    );
+    parser.on("finish", () => stored ? stored.then(resolve, reject) : stop(invalid('The part "file" is missing.')));
     source.on("error", (error) => parser.destroy(error));
     source.pipe(parser);
   });

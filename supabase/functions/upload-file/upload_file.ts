@@ -28,28 +28,16 @@ export const upload = streamedRoute(uploadFile, async (context) => {
     (fields, incoming) => store(context, fields, incoming),
   );
   const bucket = callerClient(context).storage.from(file.bucket_name);
-  const { data, error } = await bucket.createSignedUrl(
-    file.file_path,
-    SIGNED_URL_SECONDS,
-  );
+  const { data, error } = await bucket.createSignedUrl(file.file_path, SIGNED_URL_SECONDS);
   if (error) {
-    throw new OperationError(
-      "unavailable",
-      "The file is stored, but no link could be made.",
-      {},
-      { cause: error },
-    );
+    throw new OperationError("unavailable", "The file is stored, but no link could be made.", {}, { cause: error });
   }
   const expiresAt = new Date(Date.now() + SIGNED_URL_SECONDS * 1000)
     .toISOString();
   return { body: { file, signed_url: data.signedUrl, expires_at: expiresAt } };
 });
 
-async function store(
-  context: AppContext,
-  fields: Record<string, string>,
-  incoming: IncomingFile,
-): Promise<StoredFile> {
+async function store(context: AppContext, fields: Record<string, string>, incoming: IncomingFile): Promise<StoredFile> {
   const { project_id, path } = parseInput(uploadFile.input, fields);
   const { file_name, mime_type } = parseInput(partShape, {
     file_name: incoming.name,
@@ -80,42 +68,21 @@ async function store(
   }
 }
 
-async function putObject(
-  context: AppContext,
-  reserved: StoredFile,
-  incoming: IncomingFile,
-): Promise<void> {
+async function putObject(context: AppContext, reserved: StoredFile, incoming: IncomingFile): Promise<void> {
   const bucket = callerClient(context).storage.from(reserved.bucket_name);
   const options = { contentType: incoming.mimeType, duplex: "half" };
-  const { error } = await bucket.upload(
-    reserved.file_path,
-    incoming.stream,
-    options,
-  );
+  const { error } = await bucket.upload(reserved.file_path, incoming.stream, options);
   const failure = incoming.failure();
   if (failure instanceof OperationError) throw failure;
   if (failure) {
-    throw new OperationError(
-      "validation_failed",
-      "The file part ends too early.",
-      {},
-      { cause: failure },
-    );
+    throw new OperationError("validation_failed", "The file part ends too early.", {}, { cause: failure });
   }
   if (error) {
-    throw new OperationError(
-      "unavailable",
-      "Storage did not take the file.",
-      {},
-      { cause: error },
-    );
+    throw new OperationError("unavailable", "Storage did not take the file.", {}, { cause: error });
   }
 }
 
-async function takeBack(
-  context: AppContext,
-  reserved: StoredFile,
-): Promise<void> {
+async function takeBack(context: AppContext, reserved: StoredFile): Promise<void> {
   try {
     await callerClient(context).storage.from(reserved.bucket_name).remove([
       reserved.file_path,
