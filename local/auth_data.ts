@@ -240,7 +240,9 @@ export async function startAuthData(options: AuthDataOptions): Promise<AuthData>
     const response = await inside.run(noted, () => app.fetch(request));
     if (response.status < 400 || noted.error === undefined) return response;
     await response.body?.cancel();
-    return errorResponse(noted.error, !request.headers.has("authorization"), response.headers);
+    const isAnonymous = !request.headers.has("authorization") &&
+      request.headers.get("apikey") !== options.keys.secretKey;
+    return errorResponse(noted.error, isAnonymous, response.headers);
   };
   const hook = options.config.auth.hook.custom_access_token;
   const dress = accessTokenDresser({

@@ -10,6 +10,8 @@ export interface Credentials {
   wrongKey: boolean;
   /** The user's verified token. */
   token?: { text: string; claims: Record<string, unknown> };
+  /** Whether the bearer is a valid JWT of this stack: a user's token or a legacy key. */
+  hasJwt: boolean;
   /** Why the bearer token is no good. */
   tokenError?: "expired" | "invalid";
   caller: Caller;
@@ -51,6 +53,7 @@ export function credentialsReader(keys: Keys): (request: Request, url: URL) => P
     const credentials: Credentials = {
       key,
       wrongKey: sent !== null && key === undefined,
+      hasJwt: bearer !== undefined && (bearer === keys.anonKey || bearer === keys.serviceRoleKey),
       caller: { role: key ?? "anon", claims: { role: key ?? "anon" } },
     };
     if (bearer === undefined) return credentials;
@@ -61,7 +64,7 @@ export function credentialsReader(keys: Keys): (request: Request, url: URL) => P
     try {
       const claims = await verify(bearer);
       const role = ROLES.has(String(claims.role)) ? String(claims.role) as Caller["role"] : "anon";
-      return { ...credentials, token: { text: bearer, claims }, caller: { role, claims } };
+      return { ...credentials, hasJwt: true, token: { text: bearer, claims }, caller: { role, claims } };
     } catch (thrown) {
       return { ...credentials, tokenError: thrown instanceof errors.JWTExpired ? "expired" : "invalid" };
     }

@@ -2,6 +2,7 @@
 import { resolve } from "node:path";
 import process from "node:process";
 import { parseArgs } from "node:util";
+import { onNpxEnded } from "./npx_parent.ts";
 import { reset } from "./reset.ts";
 import { DEFAULT_DIRECTORY, DEFAULT_PORT, REPOSITORY, type Stack, startStack } from "./stack.ts";
 import { stopStack } from "./stop.ts";
@@ -66,6 +67,7 @@ function endingSignal(): AbortSignal {
   for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     Deno.addSignalListener(name, () => controller.abort());
   }
+  void onNpxEnded(() => controller.abort());
   return controller.signal;
 }
 
@@ -73,6 +75,11 @@ async function start({ port, directory, databaseUrl }: Arguments): Promise<numbe
   const began = performance.now();
   const signal = endingSignal();
   const asked = new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve()));
+  // A fault in one request must not take the stack, and with it the database, away from all others.
+  globalThis.addEventListener("unhandledrejection", (event) => {
+    event.preventDefault();
+    console.error("Unhandled:", event.reason);
+  });
   let stack: Stack;
   try {
     stack = await startStack({

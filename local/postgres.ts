@@ -71,7 +71,7 @@ async function stopOrphan(data: string): Promise<boolean> {
   if (!pid) return false;
   if (await isRunning(pid, data)) {
     signal(pid, "SIGINT");
-    if (!await waitUntilGone(pid, 20_000, data)) signal(pid, "SIGQUIT");
+    if (!await waitUntilGone(pid, 10_000, data)) signal(pid, "SIGQUIT");
     await waitUntilGone(pid, 10_000, data);
     return true;
   }
@@ -116,6 +116,8 @@ async function launch(home: PostgresHome, port: number): Promise<Postgres> {
     args: ["-D", home.data, "-p", String(port), ...settings],
     ...home.runAs,
     ...ENVIRONMENT,
+    // Out of reach of the terminal's Ctrl-C: the services that use it are stopped first.
+    detached: true,
     stdin: "null",
     stdout: "null",
     stderr: "piped",
@@ -135,7 +137,7 @@ async function launch(home: PostgresHome, port: number): Promise<Postgres> {
     died,
     async stop() {
       signal(child.pid, "SIGINT");
-      const patience = setTimeout(() => signal(child.pid, "SIGQUIT"), 20_000);
+      const patience = setTimeout(() => signal(child.pid, "SIGQUIT"), 10_000);
       await died;
       clearTimeout(patience);
     },

@@ -2,8 +2,9 @@
 import { decodeProtectedHeader, SignJWT } from "jose";
 import type { Credentials } from "../caller_of.ts";
 import { KEY_ID, secretBytes } from "../keys.ts";
+import { prepareFunctions } from "./prepare.ts";
 import { BootError, createRunner } from "./runner.ts";
-import { isFunction, settingsOf, sourceOf, type SourceOptions } from "./sources.ts";
+import { functionNames, isFunction, settingsOf, sourceOf, type SourceOptions } from "./sources.ts";
 import { watchSources } from "./watch.ts";
 
 export interface FunctionsOptions extends SourceOptions {
@@ -46,12 +47,21 @@ function createSigner(jwtSecret: string): (text: string, claims: Record<string, 
 }
 
 export function startFunctions(options: FunctionsOptions): FunctionsService {
-  const runner = createRunner((name) => sourceOf(options, name), options.log);
+  async function prepare(): Promise<void> {
+    const names = await functionNames(options);
+    await prepareFunctions(await Promise.all(names.map((name) => sourceOf(options, name))));
+  }
+  let prepared: Promise<void> | undefined = prepare();
+  const runner = createRunner(async (name) => {
+    await (prepared ??= prepare());
+    return await sourceOf(options, name);
+  }, options.log);
   const sign = createSigner(options.keys.jwtSecret);
   // Asking the disk at each request would cost as much as everything else here; the watcher says when to ask again.
   const known = new Set<string>();
   const stopWatching = watchSources(options.root, options.shared, (name) => {
     known.clear();
+    prepared = undefined;
     runner.retire(name);
   });
 
@@ -78,11 +88,11 @@ export function startFunctions(options: FunctionsOptions): FunctionsService {
   }
 
   return {
-    async fetch(request, url, { token }, completed) {
+    async fetch(request, url, { token, hasJwt }, completed) {
       const name = url.pathname.split("/")[3];
       if (!await find(name)) return refuse(404, "NOT_FOUND", "Requested function was not found");
       // A preflight carries no credentials, and is answered by the function itself.
-      if (settingsOf(options, name).verify_jwt && request.method !== "OPTIONS" && !token) {
+      if (settingsOf(options, name).verify_jwt && request.method !== "OPTIONS" && !hasJwt) {
         const missing = !request.headers.has("authorization");
         return refuse(401, 401, missing ? "Missing authorization header" : "Invalid JWT");
       }

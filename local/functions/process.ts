@@ -1,5 +1,6 @@
 // One running function: starts its Deno process, learns its port, forwards its output, and ends it.
 import { fileURLToPath } from "node:url";
+import { configFlags } from "./prepare.ts";
 
 export interface FunctionSource {
   name: string;
@@ -18,9 +19,6 @@ export interface FunctionProcess {
 
 const BOOT = fileURLToPath(new URL("./boot.ts", import.meta.url));
 
-/** What the runtime itself needs to find its cache and the registry; the function's code does not get to see these. */
-const RUNTIME_VARIABLES = ["HOME", "PATH", "TMPDIR", "DENO_DIR", "XDG_CACHE_HOME", "NPM_CONFIG_REGISTRY", "DENO_CERT"];
-
 /** Close to what the platform's runtime allows: network, reading, /tmp; no programs, no native libraries. */
 const PERMISSIONS = ["--allow-env", "--allow-net", "--allow-read", "--allow-sys", "--allow-write=/tmp", "--no-prompt"];
 
@@ -37,23 +35,19 @@ async function forward(
   if (rest) line(rest);
 }
 
-/** Starts a function; rejects with the last lines it said when it ends before it listens. */
+/** Starts a function; rejects when it ends before it listens. What it says goes to `log` either way. */
 export async function startFunction(
   source: FunctionSource,
   log: (line: string) => void,
 ): Promise<FunctionProcess> {
-  const runtime = Object.fromEntries(
-    RUNTIME_VARIABLES.map((name) => [name, Deno.env.get(name)] as const).filter((pair) => pair[1] !== undefined),
-  ) as Record<string, string>;
-  const config = source.config?.endsWith("import_map.json") ? "--import-map" : "--config";
   const child = new Deno.Command(Deno.execPath(), {
     args: [
       ...["run", "--quiet", "--no-lock", "--no-check", ...PERMISSIONS],
-      ...(source.config ? [config, source.config] : ["--no-config"]),
+      ...configFlags(source.config),
       BOOT,
     ],
-    clearEnv: true,
-    env: { ...runtime, ...source.environment },
+    // The runtime itself needs the rest (its cache, a proxy, certificates); boot.ts hides it from the function's code.
+    env: source.environment,
     stdin: "piped",
     stdout: "piped",
     stderr: "piped",
@@ -65,19 +59,13 @@ export async function startFunction(
   await input.write(new TextEncoder().encode(JSON.stringify(boot) + "\n")).catch(() => {});
 
   const listening = Promise.withResolvers<number>();
-  const said: string[] = [];
-  const say = (line: string) => {
-    said.push(line);
-    said.splice(0, said.length - 10);
-    log(line);
-  };
   const output = forward(child.stdout, (line) => {
     if (line.startsWith(marker)) listening.resolve(Number(line.slice(marker.length)));
-    else say(line);
+    else log(line);
   });
-  const ended = Promise.all([child.status, output, forward(child.stderr, say)]).then(([status]) => {
+  const ended = Promise.all([child.status, output, forward(child.stderr, log)]).then(([status]) => {
     input.abort().catch(() => {});
-    listening.reject(new Error(`it ended with code ${status.code} before it listened: ${said.join("\n")}`));
+    listening.reject(new Error(`it ended with code ${status.code} before it listened`));
   });
   return {
     port: await listening.promise,

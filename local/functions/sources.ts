@@ -38,6 +38,18 @@ export async function isFunction(options: SourceOptions, name: string): Promise<
   return await exists(entrypointOf(options, name));
 }
 
+/** The functions there are, by folder and by config.toml. */
+export async function functionNames(options: SourceOptions): Promise<string[]> {
+  const names = new Set(Object.keys(options.settings));
+  try {
+    for await (const entry of Deno.readDir(options.root)) if (entry.isDirectory) names.add(entry.name);
+  } catch (thrown) {
+    if (!(thrown instanceof Deno.errors.NotFound)) throw thrown;
+  }
+  const found = await Promise.all([...names].map(async (name) => await isFunction(options, name) ? [name] : []));
+  return found.flat();
+}
+
 async function configOf(options: SourceOptions, name: string): Promise<string | undefined> {
   const { import_map } = settingsOf(options, name);
   if (import_map) return resolve(options.configDirectory, import_map);

@@ -38,6 +38,7 @@ grant anon, authenticated, service_role, authenticator to postgres with admin op
 grant pg_monitor, pg_read_all_data, pg_signal_backend, pg_checkpoint, pg_create_subscription to postgres with admin option;
 grant anon, authenticated, service_role to supabase_storage_admin;
 
--- The platform lets `postgres` manage policies of storage.objects and realtime.messages through an extension that is not
--- available here (supautils); being a member of the owning role comes to the same for every migration.
-grant supabase_storage_admin, supabase_realtime_admin to postgres;
+-- The platform lets `postgres` manage triggers of auth.users and policies of storage.objects and realtime.messages
+-- through an extension that is not available here (supautils); being a member of the owning roles comes to the same for
+-- every migration.
+grant supabase_auth_admin, supabase_storage_admin, supabase_realtime_admin to postgres;

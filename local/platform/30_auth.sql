@@ -1,7 +1,7 @@
 -- What the platform's auth schema offers to migrations. Its tables are made just before, from the definitions of
 -- @supabase/lite; here they get the owner, columns, grants and functions that they have on the platform.
 grant usage on schema auth to anon, authenticated, service_role, postgres, dashboard_user;
-grant all on schema auth to supabase_auth_admin;
+grant usage on schema auth to supabase_auth_admin;
 
 -- Columns of the real table that lite does without, and that seeds written for the platform name.
 alter table auth.users add column if not exists instance_id uuid;

@@ -10,10 +10,7 @@ grant usage on schema storage to postgres with grant option;
 grant usage on schema storage to anon, authenticated, service_role;
 grant all on schema storage to supabase_storage_admin with grant option;
 
--- Hosted, an extension lets `postgres` create policies and triggers on tables of this role. Stock PostgreSQL has no such
--- thing: here `postgres` gets them by being a member of the owner, and could do more than it may there.
-grant supabase_storage_admin to postgres with inherit true, set false;
-
+-- Everything below belongs to the storage service's own role, as hosted.
 set role supabase_storage_admin;
 
 do $$

@@ -3,6 +3,7 @@ import { asService, type ObjectRow } from "./database.ts";
 import { bucketNotFound, invalidRequest, objectNotFound, rangeNotSatisfiable } from "./errors.ts";
 import type { ByteRange } from "./files.ts";
 import type { Call, Operation, Services } from "./request.ts";
+import { type StoredObject, withStoredObject } from "./stored.ts";
 
 /** GET /object/:bucket/* and /object/authenticated/:bucket/*: SELECT as the caller, unless the bucket is public. */
 export const getObject: Operation = async (call, services) => {
@@ -63,41 +64,32 @@ function describe({ metadata, ...row }: ObjectRow) {
   };
 }
 
-async function send(call: Call, services: Services, expires?: Date): Promise<Response> {
-  // An upsert may remove the bytes between the look at the row and the opening of the file; then the row has changed.
-  for (let attempt = 0; attempt < 3; attempt++) {
-    const row = await services.database.find(call.scope, call.bucket, call.object);
-    if (!row?.version || !row.metadata) break;
-    const headers = objectHeaders(row, call.url, expires);
-    if (isUnchanged(call.request, row)) return new Response(null, { status: 304, headers });
-    const size = row.metadata.size;
-    const range = requestedRange(call.request, row, size);
+function send(call: Call, services: Services, expires?: Date): Promise<Response> {
+  return withStoredObject(services, call.scope, call.bucket, call.object, async (object) => {
+    const headers = objectHeaders(object, call.url, expires);
+    if (isUnchanged(call.request, object)) return new Response(null, { status: 304, headers });
+    const { size } = object.metadata;
+    const range = requestedRange(call.request, object);
     headers.set("content-length", String(range ? range.end - range.start + 1 : size));
     if (range) headers.set("content-range", `bytes ${range.start}-${range.end}/${size}`);
     const status = range ? 206 : 200;
     if (call.request.method === "HEAD") return new Response(null, { status, headers });
-    try {
-      return new Response(await services.files.open(row.version, range), { status, headers });
-    } catch (cause) {
-      if (!(cause instanceof Deno.errors.NotFound)) throw cause;
-    }
-  }
-  throw objectNotFound();
+    return new Response(await services.files.open(object.version, range), { status, headers });
+  });
 }
 
-function objectHeaders({ metadata, ...row }: ObjectRow, url: URL, expires?: Date): Headers {
-  const type = metadata?.mimetype ?? "application/octet-stream";
+function objectHeaders({ metadata }: StoredObject, url: URL, expires?: Date): Headers {
   const headers = new Headers({
     "accept-ranges": "bytes",
     // Pages are never served from the project's own origin, as on the platform.
-    "content-type": type.includes("text/html") ? "text/plain" : type,
-    "last-modified": new Date(metadata?.lastModified ?? row.updated_at).toUTCString(),
+    "content-type": metadata.mimetype.includes("text/html") ? "text/plain" : metadata.mimetype,
+    "etag": metadata.eTag,
+    "last-modified": new Date(metadata.lastModified).toUTCString(),
     "x-robots-tag": "none",
   });
-  if (metadata?.eTag) headers.set("etag", metadata.eTag);
-  if (metadata?.contentEncoding) headers.set("content-encoding", metadata.contentEncoding);
+  if (metadata.contentEncoding) headers.set("content-encoding", metadata.contentEncoding);
   if (expires) headers.set("expires", expires.toUTCString());
-  else headers.set("cache-control", metadata?.cacheControl ?? "no-cache");
+  else headers.set("cache-control", metadata.cacheControl);
   const download = url.searchParams.get("download");
   if (download !== null) {
     const name = encodeURIComponent(download);
@@ -106,22 +98,21 @@ function objectHeaders({ metadata, ...row }: ObjectRow, url: URL, expires?: Date
   return headers;
 }
 
-function isUnchanged({ headers }: Request, { metadata }: ObjectRow): boolean {
+function isUnchanged({ headers }: Request, { metadata }: StoredObject): boolean {
   const tags = headers.get("if-none-match");
-  if (tags !== null) return tags === "*" || splitTags(tags).includes(metadata?.eTag ?? "");
+  if (tags !== null) return tags === "*" || splitTags(tags).includes(metadata.eTag);
   const since = headers.get("if-modified-since");
-  if (since === null || !metadata) return false;
-  return Math.floor(Date.parse(metadata.lastModified) / 1000) * 1000 <= Date.parse(since);
+  return since !== null && Math.floor(Date.parse(metadata.lastModified) / 1000) * 1000 <= Date.parse(since);
 }
 
 const splitTags = (tags: string): string[] => tags.split(",").map((tag) => tag.trim().replace(/^W\//, ""));
 
 /** One satisfiable range, or undefined for the whole object: several ranges in one request are not supported. */
-function requestedRange({ headers }: Request, row: ObjectRow, size: number): ByteRange | undefined {
+function requestedRange({ headers }: Request, { metadata: { eTag, size } }: StoredObject): ByteRange | undefined {
   const match = /^bytes=(\d*)-(\d*)$/.exec(headers.get("range") ?? "");
   if (!match || (match[1] === "" && match[2] === "")) return undefined;
   const condition = headers.get("if-range");
-  if (condition !== null && condition !== row.metadata?.eTag) return undefined;
+  if (condition !== null && condition !== eTag) return undefined;
   const [, from = "", to = ""] = match;
   const start = from === "" ? Math.max(0, size - Number(to)) : Number(from);
   const end = from === "" || to === "" ? size - 1 : Math.min(Number(to), size - 1);

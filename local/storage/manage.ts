@@ -4,6 +4,7 @@ import { findObject, ownerOf } from "./database.ts";
 import { notAvailable, objectNotFound } from "./errors.ts";
 import { checkBucketName, checkObjectName } from "./names.ts";
 import { type Call, isUpsert, type Operation, readJson, type Services } from "./request.ts";
+import { withStoredObject } from "./stored.ts";
 import { checkMayWrite, commit, ownership } from "./upload.ts";
 
 const removeSchema = z.object({
@@ -71,32 +72,25 @@ const copySchema = transferSchema.extend({
 /** POST /object/copy: SELECT on the source, and on the destination what an upload needs. */
 export const copyObject: Operation = async (call, services) => {
   const { source, target, copyMetadata = true, metadata } = await readTransfer(call, copySchema);
-  const origin = await services.database.find(call.scope, source.bucket, source.name);
-  if (!origin?.version || !origin.metadata) throw objectNotFound();
   const upsert = isUpsert(call);
-  await checkMayWrite(call.scope, services, target.bucket, target.name, upsert);
-  const version = await duplicate(services, origin.version);
-  const id = await commit(call.scope, services, target.bucket, target.name, {
-    version,
+  const { name, bucket } = target;
+  const copy = await withStoredObject(services, call.scope, source.bucket, source.name, async (origin) => {
+    await checkMayWrite(call.scope, services, bucket, name, upsert);
+    return { origin, version: await services.files.duplicate(origin.version) };
+  });
+  const id = await commit(call.scope, services, bucket, name, {
+    version: copy.version,
     metadata: {
-      ...origin.metadata,
+      ...copy.origin.metadata,
       ...(copyMetadata ? {} : metadata),
       lastModified: new Date().toISOString(),
     },
-    userMetadata: copyMetadata ? origin.user_metadata ?? {} : {},
+    userMetadata: copyMetadata ? copy.origin.user_metadata ?? {} : {},
     owner: ownerOf(call.scope.caller),
     upsert,
   });
-  return Response.json({ Id: id, Key: `${target.bucket}/${target.name}`, name: target.name, bucket_id: target.bucket });
+  return Response.json({ Id: id, Key: `${bucket}/${name}`, name, bucket_id: bucket });
 };
-
-async function duplicate({ files }: Services, version: string): Promise<string> {
-  try {
-    return await files.duplicate(version);
-  } catch (cause) {
-    throw cause instanceof Deno.errors.NotFound ? objectNotFound() : cause;
-  }
-}
 
 async function readTransfer<T extends z.infer<typeof transferSchema>>(call: Call, schema: z.ZodType<T>) {
   const body = await readJson(call, schema);

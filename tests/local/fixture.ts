@@ -1,0 +1,65 @@
+// A stack of its own on free ports, over a throw-away project of a few lines: for what the real project must not be bent to.
+import { dirname, join } from "node:path";
+import { type Stack, startStack } from "../../local/stack.ts";
+
+export interface Fixture extends Stack {
+  /** The project's folder: functions/ is in it. */
+  project: string;
+  /** What services and functions said so far. */
+  lines: string[];
+  write(path: string, text: string): Promise<void>;
+  dispose(): Promise<void>;
+}
+
+/** Two neighbouring ports that nothing listens on. */
+export function freePorts(): number {
+  for (;;) {
+    const port = 20_000 + 2 * Math.floor(Math.random() * 20_000);
+    try {
+      for (const each of [port, port + 1]) Deno.listen({ hostname: "127.0.0.1", port: each }).close();
+      return port;
+    } catch {
+      // One of them is taken: try others.
+    }
+  }
+}
+
+/** @param files by path inside the project's folder */
+export async function startFixture(files: Record<string, string>): Promise<Fixture> {
+  const root = await Deno.makeTempDir({ prefix: "genesis-test-" });
+  const project = join(root, "supabase");
+  const write = async (path: string, text: string) => {
+    await Deno.mkdir(dirname(join(project, path)), { recursive: true });
+    await Deno.writeTextFile(join(project, path), text);
+  };
+  for (const [path, text] of Object.entries(files)) await write(path, text);
+  // As root, PostgreSQL runs as another user, who must be able to pass through here.
+  await Deno.chmod(root, 0o755);
+  const lines: string[] = [];
+  const stack = await startStack({
+    port: freePorts(),
+    directory: join(root, "state"),
+    project,
+    log: (line) => lines.push(line),
+  });
+  return {
+    ...stack,
+    project,
+    lines,
+    write,
+    async dispose() {
+      await stack.stop();
+      await Deno.remove(root, { recursive: true });
+    },
+  };
+}
+
+/** Asks again until the answer is the wanted one, for what happens a moment after its cause. */
+export async function eventually<T>(ask: () => Promise<T>, isWanted: (answer: T) => boolean): Promise<T> {
+  const deadline = Date.now() + 10_000;
+  for (;;) {
+    const answer = await ask();
+    if (isWanted(answer) || Date.now() > deadline) return answer;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}

@@ -1,0 +1,190 @@
+// The commands start, stop and reset as a person uses them: what they say, what they keep, what they leave behind.
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { createClient } from "@supabase/supabase-js";
+import { fileURLToPath } from "node:url";
+import { readArguments } from "../../local/main.ts";
+import { eventually, freePorts } from "./fixture.ts";
+
+const MAIN = fileURLToPath(new URL("../../local/main.ts", import.meta.url));
+const CREDENTIALS = { email: "keeper@example.com", password: "a-long-password" };
+
+const port = freePorts();
+const directory = await Deno.makeTempDir({ prefix: "genesis-life-" });
+await Deno.chmod(directory, 0o755);
+let running: Started | undefined;
+
+interface Started {
+  child: Deno.ChildProcess;
+  output: Promise<Deno.CommandOutput>;
+}
+
+function command(...args: string[]): Deno.Command {
+  return new Deno.Command(Deno.execPath(), { args: ["run", "-A", MAIN, ...args], stdout: "piped", stderr: "piped" });
+}
+
+/** Runs a command to its end: exit code, and what it said. */
+async function run(...args: string[]): Promise<{ code: number; out: string; error: string }> {
+  const { code, stdout, stderr } = await command(...args).output();
+  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes).trim();
+  return { code, out: text(stdout), error: text(stderr) };
+}
+
+function environment(): Promise<Record<string, string>> {
+  return Deno.readTextFile(`${directory}/stack.env`).then(
+    (text) => Object.fromEntries(text.trim().split("\n").map((line) => line.split(/=(.*)/s).slice(0, 2))),
+    () => ({}),
+  );
+}
+
+async function start(): Promise<Record<string, string>> {
+  const child = command("start", "--port", String(port), "--dir", directory).spawn();
+  running = { child, output: child.output() };
+  const deadline = Date.now() + 60_000;
+  for (;;) {
+    const values = await environment();
+    if (values.SUPABASE_URL) return values;
+    const ended = await Promise.race([running.output, new Promise((resolve) => setTimeout(resolve, 100))]);
+    if (ended || Date.now() > deadline) throw new Error(new TextDecoder().decode((await running.output).stderr));
+  }
+}
+
+/** Everything that belongs to this stack: its server by the data directory, its functions by their URL (Linux). */
+async function processes(): Promise<string[]> {
+  const found: string[] = [];
+  if (Deno.build.os !== "linux") return found;
+  for await (const { name } of Deno.readDir("/proc")) {
+    if (!/^\d+$/.test(name)) continue;
+    const read = (file: string) => Deno.readTextFile(`/proc/${name}/${file}`).catch(() => "");
+    const line = (await read("cmdline")).replaceAll("\0", " ");
+    const isFunction = (await read("environ")).includes(`SUPABASE_URL=http://127.0.0.1:${port}\0`);
+    if (line.includes(`${directory}/`) || isFunction) found.push(line);
+  }
+  return found;
+}
+
+Deno.test.afterAll(async () => {
+  await run("reset", "--dir", directory);
+  await running?.output;
+  await Deno.remove(directory, { recursive: true }).catch(() => {});
+});
+
+Deno.test("start announces itself in stack.env, with every migration recorded as the official CLI records it", async () => {
+  const values = await start();
+  assertEquals(Object.keys(values), [
+    "SUPABASE_URL",
+    "SUPABASE_PUBLISHABLE_KEY",
+    "SUPABASE_SECRET_KEY",
+    "SUPABASE_DB_URL",
+    "SUPABASE_JWT_SECRET",
+  ]);
+  const list = await new Deno.Command("npx", {
+    args: [
+      "-y",
+      "supabase@3.1.0",
+      "db",
+      "push",
+      `--remote=${values.SUPABASE_DB_URL}`,
+      "--dry-run",
+      "--include-seed",
+      "--yes",
+    ],
+    env: { DO_NOT_TRACK: "1", NO_COLOR: "1" },
+  }).output();
+  const said = new TextDecoder().decode(list.stdout) + new TextDecoder().decode(list.stderr);
+  assertMatch(said, /up to date/i);
+});
+
+Deno.test("a second stack on the same directory is refused in one sentence", async () => {
+  const { code, error } = await run("start", "--port", String(freePorts()), "--dir", directory);
+  assertEquals(code, 1);
+  assertMatch(
+    error,
+    /^A stack already runs on .* at http:\/\/127\.0\.0\.1:\d+ \(process \d+\): use it, stop it, or .*\.$/,
+  );
+});
+
+Deno.test("a busy port is named in one sentence, and nothing is left behind", async () => {
+  const elsewhere = `${directory}-elsewhere`;
+  const gateway = await run("start", "--port", String(port), "--dir", elsewhere);
+  assertEquals(gateway.code, 1);
+  assertMatch(gateway.error, new RegExp(`^Port ${port} is in use: .*--port \\d+\\.$`));
+  const database = await run("start", "--port", String(port - 1), "--dir", elsewhere);
+  assertEquals(database.code, 1);
+  assertMatch(database.error, new RegExp(`^Port ${port} \\(PostgreSQL\\) is in use: .*--port \\d+\\.$`));
+  assertEquals(await Deno.stat(elsewhere).then(() => "there", () => "gone"), "gone");
+});
+
+Deno.test("stop ends every process of the stack and removes stack.env", async () => {
+  const values = await environment();
+  const client = createClient(values.SUPABASE_URL, values.SUPABASE_PUBLISHABLE_KEY, {
+    auth: { persistSession: false },
+  });
+  assertEquals((await client.auth.signUp(CREDENTIALS)).error, null);
+  await (await fetch(`${values.SUPABASE_URL}/functions/v1/start-workflow/health`)).body?.cancel();
+  if (Deno.build.os === "linux") assert((await processes()).length >= 2);
+  const { code, out } = await run("stop", "--dir", directory);
+  assertEquals(code, 0);
+  assertMatch(out, /^Stopped the stack at http/);
+  assertEquals((await running?.output)?.code, 0);
+  assertEquals(await eventually(processes, (left) => left.length === 0), []);
+  assertEquals(await environment(), {});
+});
+
+Deno.test("a restart keeps keys and data", async () => {
+  const values = await start();
+  const client = createClient(values.SUPABASE_URL, values.SUPABASE_PUBLISHABLE_KEY, {
+    auth: { persistSession: false },
+  });
+  assertEquals((await client.auth.signInWithPassword(CREDENTIALS)).error, null);
+});
+
+Deno.test("a stack that was killed is followed by one that works", async () => {
+  running?.child.kill("SIGKILL");
+  await running?.output;
+  await Deno.remove(`${directory}/stack.env`);
+  const values = await start();
+  const client = createClient(values.SUPABASE_URL, values.SUPABASE_PUBLISHABLE_KEY, {
+    auth: { persistSession: false },
+  });
+  assertEquals((await client.auth.signInWithPassword(CREDENTIALS)).error, null);
+});
+
+Deno.test("stop cleans up after a stack that was killed", async () => {
+  running?.child.kill("SIGKILL");
+  await running?.output;
+  assertMatch((await run("stop", "--dir", directory)).out, /had left behind\.$/);
+  assertEquals(await eventually(processes, (left) => left.length === 0), []);
+  assertMatch((await run("stop", "--dir", directory)).out, /^No stack runs on /);
+});
+
+Deno.test("reset deletes what the stack kept and nothing else", async () => {
+  await Deno.writeTextFile(`${directory}/mine.txt`, "mine");
+  const { code, out } = await run("reset", "--dir", directory);
+  assertEquals(code, 0);
+  assertStringIncludes(out, "Deleted ");
+  assertEquals([...Deno.readDirSync(directory)].map(({ name }) => name), ["mine.txt"]);
+});
+
+Deno.test("a database that cannot be reached is named in one sentence", async () => {
+  const url = `postgresql://someone:secret@127.0.0.1:${freePorts()}/somewhere`;
+  const { code, error } = await run("start", "--port", String(port), "--dir", directory, "--database-url", url);
+  assertEquals(code, 1);
+  assertMatch(error, /^Cannot connect to the database at 127\.0\.0\.1:\d+\/somewhere: .*\.$/);
+  assert(!error.includes("secret"));
+});
+
+Deno.test("a command line that makes no sense is refused in one sentence", async () => {
+  for (const args of [["--bogus"], ["frobnicate"], ["--port", "x"], ["--port", "80"], ["start", "stop"]]) {
+    assertEquals([args, (await errorOf(args)).split("\n").length], [args, 1]);
+  }
+  assertEquals((await run("start", "--bogus")).code, 1);
+});
+
+async function errorOf(args: string[]): Promise<string> {
+  try {
+    await Promise.resolve(readArguments(args));
+    return "accepted\nin silence";
+  } catch (thrown) {
+    return (thrown as Error).message;
+  }
+}

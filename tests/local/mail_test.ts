@@ -1,0 +1,76 @@
+// Outgoing mail: kept, shown, and led to this stack's own URL.
+import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { createClient } from "@supabase/supabase-js";
+import { type Fixture, startFixture } from "./fixture.ts";
+
+let stack: Fixture;
+
+Deno.test.beforeAll(async () => {
+  stack = await startFixture({ "config.toml": "[auth.email]\nenable_confirmations = true" });
+});
+
+Deno.test.afterAll(async () => {
+  await stack.dispose();
+});
+
+function post(body: unknown, key?: string): Promise<Response> {
+  const headers = { "content-type": "application/json", ...(key ? { apikey: key } : {}) };
+  return fetch(`${stack.url}/mail`, { method: "POST", headers, body: JSON.stringify(body) });
+}
+
+async function list(): Promise<{ to: string; subject: string; text: string; html: string; sent_at: string }[]> {
+  return await (await fetch(`${stack.url}/mail`, { headers: { accept: "application/json" } })).json();
+}
+
+Deno.test("a message posted with the secret key is listed first", async () => {
+  for (const subject of ["first", "second"]) {
+    const response = await post({ to: "a@example.com", subject, text: "t", html: "<p>h</p>" }, stack.secretKey);
+    await response.body?.cancel();
+    assertEquals(response.status, 201);
+  }
+  const [newest, older] = await list();
+  assertEquals([newest.subject, older.subject], ["second", "first"]);
+  assertEquals([newest.to, newest.text, newest.html], ["a@example.com", "t", "<p>h</p>"]);
+  assertMatch(newest.sent_at, /^\d{4}-\d\d-\d\dT.*Z$/);
+});
+
+Deno.test("posting and emptying take the secret key, and a message needs a reader", async () => {
+  const count = (await list()).length;
+  for (const key of [undefined, stack.publishableKey]) {
+    assertEquals((await post({ to: "x", subject: "y" }, key)).status, 401);
+  }
+  assertEquals((await post({ subject: "to nobody" }, stack.secretKey)).status, 422);
+  assertEquals((await fetch(`${stack.url}/mail`, { method: "DELETE" })).status, 401);
+  assertEquals((await list()).length, count);
+});
+
+Deno.test("the page shows a message's text, and never runs what is in it", async () => {
+  await (await post(
+    { to: "b@example.com", subject: "<script>1</script>", html: '"><script>2</script>' },
+    stack.secretKey,
+  ))
+    .body?.cancel();
+  const page = await (await fetch(`${stack.url}/mail`, { headers: { accept: "text/html" } })).text();
+  assertStringIncludes(page, "b@example.com");
+  assertEquals(page.includes("<script>"), false);
+});
+
+Deno.test("the link in a confirmation leads to this stack, and signs the reader in", async () => {
+  const user = createClient(stack.url, stack.publishableKey, { auth: { persistSession: false } });
+  const email = `${crypto.randomUUID()}@example.com`;
+  assertEquals((await user.auth.signUp({ email, password: "a-password" })).data.session, null);
+  const mail = (await list()).find(({ to }) => to === email);
+  const link = /https?:\/\/[^\s"<>]+/.exec(mail?.text ?? "")?.[0] ?? "";
+  assertStringIncludes(link, `${stack.url}/auth/v1/verify`);
+  const response = await fetch(link, { redirect: "manual" });
+  await response.body?.cancel();
+  const token = /access_token=([^&]+)/.exec(response.headers.get("location") ?? "")?.[1] ?? "";
+  assertEquals((await user.auth.getUser(token)).data.user?.email, email);
+  assertEquals(JSON.parse(atob(token.split(".")[1])).amr[0].method, "otp");
+});
+
+Deno.test("emptying the mailbox empties it", async () => {
+  const response = await fetch(`${stack.url}/mail`, { method: "DELETE", headers: { apikey: stack.secretKey } });
+  assertEquals(response.status, 204);
+  assertEquals(await list(), []);
+});
