@@ -15,14 +15,36 @@ export type AppContext = Context<Env>;
 /** `secret:*`: any of the project's secret keys, so that each kind of worker can have one of its own. */
 const MODES = { user: "user", secret: "secret:*" } as const;
 
+/** How long a checked credential is taken without checking again, in milliseconds; a token's own end comes first. */
+const REMEMBERED_MS = 60_000;
+const MAX_REMEMBERED = 500;
+
+/** Checked credentials, by the very headers they came in: making two clients costs more than the rest of a request. */
+const remembered = new Map<string, { until: number; supabaseContext: Env["Variables"]["supabaseContext"] }>();
+
+function remember(credentials: string, supabaseContext: Env["Variables"]["supabaseContext"]): void {
+  const tokenEnd = supabaseContext.jwtClaims?.exp;
+  const until = Math.min(Date.now() + REMEMBERED_MS, typeof tokenEnd === "number" ? tokenEnd * 1000 : Infinity);
+  if (remembered.size >= MAX_REMEMBERED) remembered.clear();
+  remembered.set(credentials, { until, supabaseContext });
+}
+
 /** Lets a request through when it carries a credential that the operation takes; 401 `unauthorized` otherwise. */
 export function authenticate(callers: Operation["callers"]): MiddlewareHandler<Env> {
   const [first, ...rest] = callers.map((caller) => MODES[caller]);
-  const check = withSupabase<Database>({
-    auth: first ? [first, ...rest] : "user",
-  });
-  // The adapter is typed for an app that keeps nothing else in its context.
-  return (context, next) => check(context as unknown as Parameters<typeof check>[0], next);
+  const check = withSupabase<Database>({ auth: first ? [first, ...rest] : "user" });
+  return async (context, next) => {
+    const { req } = context;
+    const credentials = JSON.stringify([callers, req.header("apikey"), req.header("authorization")]);
+    const known = remembered.get(credentials);
+    // The adapter leaves a context alone that is already there.
+    if (known && known.until > Date.now()) context.set("supabaseContext", known.supabaseContext);
+    // It is typed for an app that keeps nothing else in its context.
+    return await check(context as unknown as Parameters<typeof check>[0], async () => {
+      if (!known || known.until <= Date.now()) remember(credentials, context.var.supabaseContext);
+      await next();
+    });
+  };
 }
 
 /** The client that speaks as the caller: as the person under RLS, or as the worker whose secret key came along. */

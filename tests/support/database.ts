@@ -1,0 +1,118 @@
+// A database of its own for a test file: a clone of the migrated template, with people in it and a way to speak as them.
+import postgres from "postgres";
+import { stack } from "./stack.ts";
+
+export const TEMPLATE = "genesis_template";
+
+/** Who a statement runs as: a person by id, someone without an account, a worker, or the owner of everything. */
+export type Actor = { user: string } | "anon" | "worker" | "superuser";
+
+/** What PostgreSQL refused, with the fields that carry a code of the closed list. */
+export interface Refusal {
+  sqlstate: string;
+  code: string | undefined;
+  message: string;
+  details: Record<string, unknown>;
+}
+
+export interface TestDatabase extends AsyncDisposable {
+  /** For what no actor may do: set up rows, look behind the curtain. */
+  sql: postgres.Sql;
+  url: string;
+  /** A connection of its own, for tests that hold transactions open. */
+  connect(): postgres.Sql;
+  /** Runs the statements in one transaction as the actor, as the Data API would. */
+  as<Result>(actor: Actor, run: (sql: postgres.TransactionSql) => Promise<Result>): Promise<Result>;
+  /** Calls a public door as the actor with named arguments. */
+  rpc(actor: Actor, door: string, args?: Record<string, unknown>): Promise<Answer>;
+  /** The refusal of a door, or a failed test where it did not refuse. */
+  refusal(actor: Actor, door: string, args?: Record<string, unknown>): Promise<Refusal>;
+}
+
+/** The jsonb that a door answers; tests read it freely. */
+// deno-lint-ignore no-explicit-any
+export type Answer = any;
+
+const connectTo = (url: string) => postgres(url, { max: 4, onnotice: () => {}, connection: { TimeZone: "UTC" } });
+
+/** Clones the template. `await using db = await cloneDatabase()` drops it at the end. */
+export async function cloneDatabase(): Promise<TestDatabase> {
+  const name = `test_${crypto.randomUUID().replaceAll("-", "")}`;
+  const admin = connectTo(stack.adminDatabaseUrl);
+  await admin.unsafe(`create database ${name} template ${TEMPLATE}`);
+  const url = new URL(stack.adminDatabaseUrl);
+  url.pathname = `/${name}`;
+  const sql = connectTo(url.href);
+  const others: postgres.Sql[] = [];
+
+  const as: TestDatabase["as"] = async (actor, run) => {
+    const result = await sql.begin(async (tx) => {
+      const [role, claims] = roleOf(actor);
+      if (role) {
+        await tx`select set_config('request.jwt.claims', ${
+          JSON.stringify(claims)
+        }, true), set_config('role', ${role}, true)`;
+      }
+      return { value: await run(tx) };
+    });
+    return (result as { value: Awaited<ReturnType<typeof run>> }).value;
+  };
+  const rpc: TestDatabase["rpc"] = (actor, door, args = {}) =>
+    as(actor, async (tx) => {
+      const names = Object.keys(args);
+      const call = names.map((key, index) => `"${key}" := $${index + 1}`).join(", ");
+      const values = Object.values(args).map((value) => asParameter(tx, value));
+      const [row] = await tx.unsafe(`select public.${door}(${call}) as answer`, values);
+      return row?.answer;
+    });
+
+  return {
+    sql,
+    url: url.href,
+    connect() {
+      const other = connectTo(url.href);
+      others.push(other);
+      return other;
+    },
+    as,
+    rpc,
+    async refusal(actor, door, args) {
+      try {
+        await rpc(actor, door, args);
+      } catch (error) {
+        if (error instanceof postgres.PostgresError) return refusalOf(error);
+        throw error;
+      }
+      throw new Error(`Expected ${door} to refuse, but it answered`);
+    },
+    async [Symbol.asyncDispose]() {
+      await Promise.all([sql, ...others].map((connection) => connection.end({ timeout: 1 })));
+      await admin.unsafe(`drop database ${name} with (force)`);
+      await admin.end();
+    },
+  };
+}
+
+function roleOf(actor: Actor): [string | null, Record<string, unknown>] {
+  if (actor === "superuser") return [null, {}];
+  if (actor === "anon") return ["anon", { role: "anon" }];
+  if (actor === "worker") return ["service_role", { role: "service_role" }];
+  return ["authenticated", { role: "authenticated", sub: actor.user }];
+}
+
+// Objects are JSON, lists of strings are text[]; everything else is written as PostgreSQL reads it.
+function asParameter(tx: postgres.TransactionSql, value: unknown): postgres.ParameterOrJSON<never> {
+  if (Array.isArray(value) && value.every((item) => typeof item === "string")) return value as never;
+  if (typeof value === "object" && value !== null) return tx.json(value as postgres.JSONValue) as never;
+  return value as never;
+}
+
+export function refusalOf(error: postgres.PostgresError): Refusal {
+  let details = {};
+  try {
+    details = JSON.parse(error.detail ?? "{}");
+  } catch {
+    // PostgreSQL's own details are prose.
+  }
+  return { sqlstate: error.code, code: error.hint, message: error.message, details };
+}
