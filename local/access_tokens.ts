@@ -71,9 +71,10 @@ export function accessTokenDresser(options: AccessTokenOptions) {
     const headers = new Headers(response.headers);
     try {
       // A confirmed link brings its tokens in the redirect's fragment.
-      const inLocation = /[#&]access_token=([^&]+)/.exec(headers.get("location") ?? "")?.[1];
+      const location = headers.get("location") ?? "";
+      const inLocation = /[#&]access_token=([^&]+)/.exec(location)?.[1];
       if (inLocation) {
-        headers.set("location", headers.get("location")!.replace(inLocation, await dress(inLocation, method)));
+        headers.set("location", location.replace(inLocation, await dress(inLocation, method)));
         return new Response(null, { status: response.status, headers });
       }
       if (!response.ok || !headers.get("content-type")?.includes("json")) return response;

@@ -1,10 +1,11 @@
-// Auth and the Data API: the one file that knows @supabase/lite, and everything it needs to behave like the platform.
+// Auth and the Data API: @supabase/lite over one database, with what it needs to behave like the platform.
 import { App, type EmailMessage, getAuthSchemaSql } from "@supabase/lite";
-import { createPostgresConnection, type PostgresConnection } from "@supabase/lite/postgres";
+import type { PostgresConnection } from "@supabase/lite/postgres";
 import { AsyncLocalStorage } from "node:async_hooks";
 import { resolve } from "node:path";
 import { accessTokenDresser } from "./access_tokens.ts";
 import type { ProjectConfig } from "./config.ts";
+import { openAuthConnection, openDataConnection } from "./lite_connection.ts";
 import type { Keys } from "./keys.ts";
 import { type DatabaseError, errorResponse } from "./postgrest_errors.ts";
 
@@ -34,129 +35,14 @@ export function authSchemaSql(): string {
 /** What a request met in the database, noted while lite handles it. */
 const inside = new AsyncLocalStorage<{ error?: DatabaseError }>();
 
+function noteError(error: DatabaseError): void {
+  const store = inside.getStore();
+  if (store) store.error = error;
+}
+
 // Lite prints every refusal of the database to the terminal, although the caller gets it as an answer.
 const printError = console.error;
 console.error = (...values: unknown[]) => inside.getStore() ? undefined : printError(...values);
-
-/** What lite calls a transaction: all that is used of it here is to run one statement. */
-interface Transaction {
-  executeQuery(query: unknown): Promise<unknown>;
-}
-
-function run(transaction: Transaction, sql: string): Promise<unknown> {
-  const node = { kind: "RawNode", sqlFragments: [sql], parameters: [] };
-  return transaction.executeQuery({ query: node, queryId: { queryId: "stack" }, sql, parameters: [] });
-}
-
-/** One round trip for any number of transaction-local settings. */
-function applySettings(transaction: Transaction, settings: Record<string, string>): Promise<unknown> {
-  const calls = Object.entries(settings).map(([name, value]) =>
-    `set_config('${name}','${value.replaceAll("'", "''")}',true)`
-  );
-  return run(transaction, `select ${calls.join(",")}`);
-}
-
-/** Times as PostgREST writes them; lite passes on PostgreSQL's own spelling, `2026-01-31 12:00:00+00`. */
-function isoTime(oid: number) {
-  const parse = (text: string) => text.replace(" ", "T").replace(/([+-]\d\d)$/, "$1:00");
-  return { to: oid, from: [oid], serialize: (value: unknown) => value, parse };
-}
-
-/**
- * Auth and rpc() hand JSON over as text, table writes as values; lite's own serializer encodes the text again, and stores
- * one long string. A JSON string that reads as JSON itself ("5") cannot be told apart here, and is stored as what it says.
- */
-function jsonText(oid: number) {
-  const serialize = (value: unknown) => isJsonText(value) ? value : JSON.stringify(value);
-  return { to: oid, from: [oid], serialize, parse: (text: string) => JSON.parse(text) };
-}
-
-function isJsonText(value: unknown): boolean {
-  if (typeof value !== "string") return false;
-  try {
-    JSON.parse(value);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-/** Lite writes argument names bare, so a door with an argument called `limit` would be a syntax error. */
-function quoteArgumentNames(driver: PostgresConnection["driver"]): void {
-  const reserve = driver.reserve;
-  driver.reserve = async () => {
-    const reserved = await reserve();
-    const unsafe = reserved.unsafe;
-    return Object.assign(reserved, {
-      unsafe: (sql: string, ...rest: unknown[]) =>
-        Reflect.apply(unsafe, reserved, [sql.replaceAll(/\b([a-z_][a-z0-9_$]*) := /g, '"$1" := '), ...rest]),
-    });
-  };
-}
-
-/** Statement timeouts of the API roles, in the platform's way. */
-const PATIENCE: Record<string, string> = { anon: "3s" };
-
-interface RequestAuth {
-  auth?: { uid?: string | null; role?: string; jwt?: Record<string, unknown> | null };
-}
-
-interface RpcRequest {
-  method: string;
-  path: string;
-  requestHeaders?: Record<string, string>;
-}
-
-/** Opens a connection pool whose requests get exactly the settings that PostgREST gives them. */
-function openConnection(options: AuthDataOptions): PostgresConnection {
-  const connection = createPostgresConnection({
-    url: options.databaseUrl,
-    // Unnamed statements: a named one would fail after a migration changed what it returns.
-    postgresOptions: {
-      max: 15,
-      prepare: false,
-      onnotice: () => {},
-      connection: { application_name: "data" },
-      types: { timestamp: isoTime(1114), timestamptz: isoTime(1184), json: jsonText(114), jsonb: jsonText(3802) },
-    },
-  });
-  quoteArgumentNames(connection.driver);
-  const searchPath = ["public", ...options.config.api.extra_search_path]
-    .filter((schema, index, all) => all.indexOf(schema) === index)
-    .map((schema) => `"${schema.replaceAll('"', '""')}"`).join(", ");
-  return Object.assign(connection, {
-    // Lite's own version grants every table of every schema with RLS to anon: it would undo the migrations' revokes.
-    ensureRlsContext: () => Promise.resolve(true),
-    applyJwtSessionContext(transaction: Transaction, context: RequestAuth) {
-      const role = context.auth?.role ?? "anon";
-      return applySettings(transaction, {
-        "role": role,
-        "search_path": searchPath,
-        "statement_timeout": PATIENCE[role] ?? "8s",
-        "request.jwt.claims": JSON.stringify(context.auth?.jwt ?? { role }),
-        "request.jwt.claim.sub": context.auth?.jwt?.sub === undefined ? "" : String(context.auth.jwt.sub),
-        "request.jwt.claim.role": role,
-      });
-    },
-    applyRpcRequestGucs(transaction: Transaction, request: RpcRequest) {
-      return applySettings(transaction, {
-        "response.status": "",
-        "response.headers": "",
-        "request.method": request.method,
-        "request.path": request.path,
-        "request.headers": JSON.stringify(request.requestHeaders ?? {}),
-      });
-    },
-    normalizeDbError(error: unknown) {
-      const store = inside.getStore();
-      const { code, message, detail, hint } = (error ?? {}) as Partial<DatabaseError>;
-      if (store && typeof code === "string" && /^[0-9A-Z]{5}$/.test(code)) {
-        store.error = { code, message: message ?? "", detail, hint };
-      }
-      return error;
-    },
-  });
-}
 
 function createApp(options: AuthDataOptions, connection: PostgresConnection, tokensAreVerified: boolean) {
   const { api, auth } = options.config;
@@ -217,18 +103,8 @@ function createApp(options: AuthDataOptions, connection: PostgresConnection, tok
 /** Starts Auth and the Data API over one database. Needs the platform's objects to be there. */
 export async function startAuthData(options: AuthDataOptions): Promise<AuthData> {
   Deno.env.set("LITE_TELEMETRY", "0");
-  const connection = openConnection(options);
-  // Auth writes as the role it has on the platform, so that a sign-up trigger with too few rights fails here as well.
-  const authConnection = createPostgresConnection({
-    url: options.databaseUrl,
-    postgresOptions: {
-      max: 8,
-      prepare: false,
-      onnotice: () => {},
-      connection: { application_name: "auth", role: "supabase_auth_admin", search_path: "auth" },
-      types: { json: jsonText(114), jsonb: jsonText(3802) },
-    },
-  });
+  const connection = openDataConnection(options.databaseUrl, options.config.api.extra_search_path, noteError);
+  const authConnection = openAuthConnection(options.databaseUrl);
   const data = createApp(options, connection, true);
   const auth = createApp(options, authConnection, false);
   await Promise.all([data.init(), auth.init()]);

@@ -9,7 +9,7 @@ const OLDEST = 17;
 function printable(databaseUrl: string): string {
   try {
     const url = new URL(databaseUrl);
-    return `${url.host}${url.pathname}`;
+    return url.host ? `${url.host}${url.pathname}` : url.protocol;
   } catch {
     return databaseUrl;
   }
@@ -38,8 +38,7 @@ export async function checkExternalDatabase(databaseUrl: string): Promise<void> 
     }
   } catch (thrown) {
     if (thrown instanceof UserError) throw thrown;
-    const reason = (thrown as { code?: string }).code ?? messageOf(thrown);
-    throw new UserError(`Cannot connect to the database at ${place}: ${reason}.`);
+    throw new UserError(`Cannot connect to the database at ${place}: ${messageOf(thrown)}.`);
   } finally {
     await sql.end({ timeout: 1 }).catch(() => {});
   }

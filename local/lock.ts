@@ -1,10 +1,6 @@
 // One stack per state directory: a lock that the operating system drops with its holder, and a note of who holds it.
 import { join } from "node:path";
-import { UserError } from "./user_error.ts";
-
-export interface Lock {
-  release(): Promise<void>;
-}
+import { explainPlace, UserError } from "./user_error.ts";
 
 export interface Holder {
   pid: number;
@@ -34,30 +30,24 @@ export async function readHolder(directory: string): Promise<Holder | undefined>
   }
 }
 
-/** Throws UserError when a stack runs on this state directory. */
-export async function assertFree(directory: string): Promise<void> {
-  const other = await readHolder(directory);
-  if (!other) return;
-  throw new UserError(
-    `A stack already runs on ${directory} at ${other.url} (process ${other.pid}): ` +
-      "use it, stop it, or choose another place with --dir.",
-  );
-}
-
-/** Takes the state directory, or throws UserError when another stack was faster. */
-export async function takeLock(directory: string, url: string): Promise<Lock> {
+/** Takes the state directory and answers how to give it back. Throws UserError when another stack has it. */
+export async function takeLock(directory: string, url: string): Promise<() => Promise<void>> {
   const { lock, holder } = paths(directory);
-  const file = await Deno.open(lock, { read: true, write: true, create: true });
+  const file = await Deno.open(lock, { read: true, write: true, create: true }).catch((thrown) => {
+    throw explainPlace(thrown, directory);
+  });
   if (!await file.tryLock(true)) {
     file.close();
-    throw new UserError(`Another stack is just starting on ${directory}: choose another place with --dir.`);
+    const other = await readHolder(directory);
+    const where = other ? ` at ${other.url} (process ${other.pid})` : "";
+    throw new UserError(
+      `A stack already runs on ${directory}${where}: use it, stop it, or choose another place with --dir.`,
+    );
   }
   await Deno.writeTextFile(holder, JSON.stringify({ pid: Deno.pid, url }));
-  return {
-    async release() {
-      await Deno.remove(holder).catch(() => {});
-      await file.unlock();
-      file.close();
-    },
+  return async () => {
+    await Deno.remove(holder).catch(() => {});
+    await file.unlock();
+    file.close();
   };
 }

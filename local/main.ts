@@ -116,8 +116,8 @@ async function main(args: string[]): Promise<number> {
     for (const line of lines) console.log(line);
     return 0;
   } catch (thrown) {
-    if (!(thrown instanceof UserError)) throw thrown;
-    console.error(thrown.message);
+    // What we did not foresee is shown whole, so that it can be reported.
+    console.error(thrown instanceof UserError ? thrown.message : thrown);
     return 1;
   }
 }

@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { possibleHomes, type PostgresHome, preparePostgresHome } from "./postgres_home.ts";
 import { isRunning, signal, waitUntilGone } from "./process.ts";
-import { explainFailure, UserError } from "./user_error.ts";
+import { explainPlace, UserError } from "./user_error.ts";
 
 export interface Postgres {
   /** The superuser supabase_admin on database postgres. */
@@ -53,7 +53,10 @@ async function initialise(home: PostgresHome): Promise<void> {
     stdout: "null",
   }).output();
   await Deno.remove(passwordFile);
-  if (!success) throw new Error(`initdb failed: ${new TextDecoder().decode(stderr)}`);
+  if (!success) {
+    await Deno.remove(unfinished, { recursive: true }).catch(() => {});
+    throw new Error(`initdb failed: ${new TextDecoder().decode(stderr)}`);
+  }
   await Deno.rename(unfinished, home.data);
 }
 
@@ -104,7 +107,7 @@ export async function startPostgres(stateDirectory: string, port: number): Promi
   try {
     return await launch(await preparePostgresHome(stateDirectory), port);
   } catch (thrown) {
-    throw explainFailure(thrown, stateDirectory);
+    throw explainPlace(thrown, stateDirectory);
   }
 }
 

@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { possibleHomes } from "./postgres_home.ts";
 import { stopStack } from "./stop.ts";
-import { explainFailure } from "./user_error.ts";
+import { explainPlace } from "./user_error.ts";
 
 /** Everything a stack ever writes into its directory: nothing else in there is touched. */
 const KEPT = ["postgres", "storage", "mail.json", "secrets.json", "stack.env", "stack.pid", "stack.lock"];
@@ -17,7 +17,7 @@ export async function reset(directory: string): Promise<string[]> {
       await Deno.remove(path, { recursive: true });
       deleted.push(path);
     } catch (thrown) {
-      if (!(thrown instanceof Deno.errors.NotFound)) throw explainFailure(thrown, path);
+      if (!(thrown instanceof Deno.errors.NotFound)) throw explainPlace(thrown, path);
     }
   }
   // Only if nothing of the user's own is left in it.

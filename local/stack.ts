@@ -6,14 +6,14 @@ import { parseSize, readConfig } from "./config.ts";
 import { startFunctions } from "./functions/mod.ts";
 import { busyPort, startGateway } from "./gateway.ts";
 import { type Keys, loadKeys, writePrivately } from "./keys.ts";
-import { assertFree, takeLock } from "./lock.ts";
+import { takeLock } from "./lock.ts";
 import { openMail } from "./mail.ts";
 import { fetchCli, pendingChanges, pushChanges } from "./migrate.ts";
 import { applyPlatform, connect, refreshPartitions } from "./platform.ts";
 import { busyDatabasePort, startPostgres, stopOrphans } from "./postgres.ts";
 import { checkExternalDatabase } from "./external_database.ts";
 import { createStorage } from "./storage/mod.ts";
-import { explainFailure } from "./user_error.ts";
+import { explainFullDisk, explainPlace } from "./user_error.ts";
 
 export interface StackOptions {
   /** The gateway's port; PostgreSQL takes the next one. */
@@ -79,16 +79,15 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
     return await compose(options, cleanups, stop);
   } catch (thrown) {
     await stop();
-    throw thrown;
+    throw explainFullDisk(thrown, options.directory ?? DEFAULT_DIRECTORY);
   }
 }
 
-async function openDirectory(path: string): Promise<Keys> {
+async function makeDirectory(path: string): Promise<void> {
   try {
     await Deno.mkdir(path, { recursive: true });
-    return await loadKeys(path);
   } catch (thrown) {
-    throw explainFailure(thrown, path);
+    throw explainPlace(thrown, path);
   }
 }
 
@@ -108,17 +107,20 @@ async function compose(
   const url = `http://127.0.0.1:${port}`;
 
   const config = await readConfig(join(project, "config.toml"));
-  await assertFree(directory);
+  const isNew = await Deno.stat(directory).then(() => false, () => true);
+  const lock = async () => cleanups.push(await takeLock(directory, url));
+  if (!isNew) await lock();
   // A stack that was killed leaves its server on the port.
   if (!options.databaseUrl) await stopOrphans(directory);
   checkPort(port, busyPort);
-  if (!options.databaseUrl) checkPort(port + 1, busyDatabasePort);
   if (options.databaseUrl) await checkExternalDatabase(options.databaseUrl);
-
-  const isNew = await Deno.stat(directory).then(() => false, () => true);
-  const keys = await openDirectory(directory);
-  const lock = await takeLock(directory, url);
-  cleanups.push(() => lock.release());
+  else checkPort(port + 1, busyDatabasePort);
+  // Nothing is made before everything that can be checked has been.
+  if (isNew) {
+    await makeDirectory(directory);
+    await lock();
+  }
+  const keys = await loadKeys(directory);
 
   progress(options.databaseUrl ? "Connecting to PostgreSQL" : "Starting PostgreSQL");
   // Fetching the CLI is the slowest part of a first start, and needs nothing of what happens meanwhile.

@@ -9,14 +9,20 @@ export function messageOf(thrown: unknown): string {
   return thrown instanceof Error ? thrown.message : String(thrown);
 }
 
-/** Turns what the operating system says about a full disk or a forbidden place into one sentence; passes on the rest. */
-export function explainFailure(thrown: unknown, place: string): Error {
-  const message = messageOf(thrown);
-  if (/no space left on device|ENOSPC|disk quota exceeded|os error 28\b/i.test(message)) {
-    return new UserError(`The disk that holds ${place} is full: free some space or choose another place with --dir.`);
-  }
+/** Turns a full disk, wherever it was noticed, into one sentence; passes on the rest. */
+export function explainFullDisk(thrown: unknown, place: string): unknown {
+  if (!/no space left on device|ENOSPC|disk quota exceeded|os error 28\b/i.test(messageOf(thrown))) return thrown;
+  return new UserError(`The disk that holds ${place} is full: free some space or choose another place with --dir.`);
+}
+
+/** Turns what the operating system says about a place that cannot be written to into one sentence; passes on the rest. */
+export function explainPlace(thrown: unknown, place: string): unknown {
+  const message = `${(thrown as { code?: string }).code ?? ""} ${messageOf(thrown)}`;
   if (/permission denied|EACCES|EPERM|read-only file system|EROFS|os error (1|13|30)\b/i.test(message)) {
     return new UserError(`Cannot write to ${place}: give yourself access to it or choose another place with --dir.`);
   }
-  return thrown instanceof Error ? thrown : new Error(message);
+  if (/ENOTDIR|EEXIST|not a directory|os error (17|20)\b/i.test(message)) {
+    return new UserError(`Cannot keep state in ${place}: a file is in the way; choose another place with --dir.`);
+  }
+  return thrown;
 }

@@ -3,39 +3,24 @@
 //
 //   deno task test                          everything
 //   deno task test tests/database           one folder; other arguments go to `deno test` too
-import { createServer } from "node:net";
 import { readConfig } from "../local/config.ts";
 import { applyMigrationFiles } from "../local/migrate.ts";
 import { applyPlatform, connect } from "../local/platform.ts";
 import { startStack } from "../local/stack.ts";
 import { TEMPLATE } from "./support/database.ts";
+import { freePort } from "./support/free_port.ts";
 
 const ROOT = new URL("../", import.meta.url);
 
-/** A pair of free ports: the stack takes the given one and the next. */
-async function freePort(): Promise<number> {
-  for (;;) {
-    const port = 20_000 + 2 * Math.floor(Math.random() * 10_000);
-    const isFree = await Promise.all([port, port + 1].map((candidate) =>
-      new Promise<boolean>((resolve) => {
-        const server = createServer().once("error", () => resolve(false));
-        server.listen(candidate, "127.0.0.1", () => server.close(() => resolve(true)));
-      })
-    ));
-    if (isFree.every(Boolean)) return port;
-  }
-}
-
 /** The database that test files clone: migrated once, by the files themselves. */
-async function prepareTemplate(adminUrl: string): Promise<void> {
+async function prepareTemplate(adminUrl: string, ownerUrl: string): Promise<void> {
   const admin = connect(adminUrl);
   await admin.unsafe(`drop database if exists ${TEMPLATE} with (force)`);
   await admin.unsafe(`create database ${TEMPLATE} template template0`);
   await admin.end();
-  const url = new URL(adminUrl);
-  url.pathname = `/${TEMPLATE}`;
-  await applyPlatform(url.href);
-  await applyMigrationFiles(url.href, await readConfig(new URL("supabase/config.toml", ROOT).pathname));
+  const inTemplate = (url: string) => Object.assign(new URL(url), { pathname: `/${TEMPLATE}` }).href;
+  await applyPlatform(inTemplate(adminUrl));
+  await applyMigrationFiles(inTemplate(ownerUrl), await readConfig(new URL("supabase/config.toml", ROOT).pathname));
 }
 
 /** Runs `deno test` and counts what its closing lines say. */
@@ -63,8 +48,10 @@ async function runTests(args: string[], env: Record<string, string>) {
 
 const given = Deno.env.get("SUPABASE_URL") !== undefined;
 const directory = given ? undefined : await Deno.makeTempDir({ prefix: "genesis-test-" });
+// As root the database runs as another user, who has to get at it.
+if (directory) await Deno.chmod(directory, 0o755);
 const stack = given ? undefined : await startStack({
-  port: await freePort(),
+  port: freePort(),
   directory,
   progress: (step) => console.error(step),
   log: Deno.env.has("TEST_LOG") ? (line) => console.error(line) : undefined,
@@ -82,7 +69,7 @@ const env: Record<string, string> = stack
 
 let result = { code: 1, passed: 0, failed: 0, ignored: 0 };
 try {
-  if (stack) await prepareTemplate(stack.adminDatabaseUrl);
+  if (stack) await prepareTemplate(stack.adminDatabaseUrl, stack.databaseUrl);
   result = await runTests(Deno.args.length > 0 ? Deno.args : ["tests/"], env);
 } finally {
   await stack?.stop();

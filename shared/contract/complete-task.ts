@@ -74,7 +74,7 @@ const taskMessage = lazy(() =>
   z.object({
     session_id: id(),
     content: z.string().min(1).max(MEBIBYTE),
-    role: z.enum(["assistant", "system"]).optional(),
+    role: z.enum(["user", "assistant", "system"]).optional(),
     artifacts: z.array(json()).optional(),
     metadata: jsonObject().optional(),
   })

@@ -71,6 +71,19 @@ begin
 end
 $$;
 
+-- The refusal of one field, in the shape that failed contracts have too.
+create function private.refuse_field(p_field text, p_rule text)
+returns void
+language sql
+stable
+set search_path = ''
+as $$
+  select private.refuse(
+    'validation_failed', format('The field %s %s.', p_field, p_rule),
+    jsonb_build_object('fields', jsonb_build_array(jsonb_build_object('path', p_field, 'message', p_rule)))
+  )
+$$;
+
 -- Keeps `updated_at` honest on every table that has one.
 create function private.set_updated_at()
 returns trigger

@@ -88,8 +88,6 @@ grant select, insert, update, delete on public.workflows to service_role;
 grant select on public.workflow_versions to service_role;
 alter table public.workflows enable row level security;
 alter table public.workflow_versions enable row level security;
-alter table private.workflow_nodes enable row level security;
-alter table private.workflow_edges enable row level security;
 
 create trigger workflows_set_updated_at before update on public.workflows
 for each row execute function private.set_updated_at();

@@ -130,7 +130,6 @@ grant select on public.workflow_executions, public.agent_tasks, public.execution
 alter table public.workflow_executions enable row level security;
 alter table public.agent_tasks enable row level security;
 alter table public.execution_events enable row level security;
-alter table private.execution_progress enable row level security;
 
 create policy "members can read executions" on public.workflow_executions
 for select to authenticated

@@ -14,6 +14,15 @@ as $$
     and p_path !~ '(^|/)\.{0,2}(/|$)'
 $$;
 
+create function private.artifact_path_rule()
+returns text
+language sql
+immutable
+set search_path = ''
+as $$
+  select 'must be relative and normalised: at most 1024 bytes, no empty, "." or ".." part, no backslash or control character'
+$$;
+
 -- Immutable in a UTF-8 database, which convert_to cannot know of itself.
 create function private.sha256_hex(p_text text)
 returns text

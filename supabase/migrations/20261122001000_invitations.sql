@@ -33,7 +33,6 @@ create table private.invitation_tokens (
 revoke all on public.project_invitations from anon, authenticated, service_role;
 grant select on public.project_invitations to authenticated, service_role;
 alter table public.project_invitations enable row level security;
-alter table private.invitation_tokens enable row level security;
 
 create policy "owners can read the invitations of their projects, admins all" on public.project_invitations
 for select to authenticated

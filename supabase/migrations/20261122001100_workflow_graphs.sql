@@ -12,6 +12,30 @@ as $$
   select case when jsonb_typeof(p_value) in ('string', 'number') then p_value #>> '{}' end
 $$;
 
+-- A whole number however it was written (3, 3.0), or nothing where it was left out or null.
+create function private.as_integer(p_value jsonb)
+returns integer
+language sql
+immutable
+set search_path = ''
+as $$
+  select case when jsonb_typeof(p_value) = 'number' then (p_value #>> '{}')::numeric::integer end
+$$;
+
+-- A jsonpath that can be read from a state alone. In its canonical text a variable is $"name", which nothing else is.
+create function private.is_path(p_value jsonb)
+returns boolean
+language sql
+immutable
+set search_path = ''
+as $$
+  select case
+    when jsonb_typeof(p_value) is distinct from 'string' then false
+    when not pg_input_is_valid(p_value #>> '{}', 'jsonpath') then false
+    else (p_value #>> '{}')::jsonpath::text !~ '\$"'
+  end
+$$;
+
 create function private.compile_definition(p_project_id uuid, p_definition jsonb)
 returns jsonb
 language plpgsql
@@ -34,10 +58,14 @@ declare
   v_incoming integer[];
   v_next integer[];
   v_first integer[];
+  v_back_sources integer[];
+  v_back_targets integer[];
+  v_back_first integer[];
   v_order integer[] := '{}';
   v_position integer[];
   v_reached boolean[];
   v_ending boolean[];
+  v_queue integer[];
   v_head integer := 1;
   v_edge integer;
   v_node integer;
@@ -52,7 +80,14 @@ begin
     return jsonb_build_object('faults', jsonb_build_array(
       jsonb_build_object('code', 'invalid_definition', 'message', 'A definition needs a list "nodes" and a list "edges".')));
   end if;
-  if jsonb_array_length(p_definition -> 'nodes') > c_max_nodes + 2 then
+  if jsonb_typeof(coalesce(nullif(p_definition -> 'state', 'null'), '{}')) <> 'object' then
+    return jsonb_build_object('faults', jsonb_build_array(
+      jsonb_build_object('code', 'invalid_definition', 'message', '"state" must be an object of channels and reducers.')));
+  end if;
+  if (
+    select count(*) from jsonb_array_elements(p_definition -> 'nodes') as n
+    where private.as_id(n -> 'id') is distinct from '__start__' and private.as_id(n -> 'id') is distinct from '__end__'
+  ) > c_max_nodes then
     return jsonb_build_object('faults', jsonb_build_array(
       jsonb_build_object('code', 'too_many_nodes', 'message', format('A graph has at most %s nodes.', c_max_nodes))));
   end if;
@@ -145,7 +180,7 @@ begin
     select x ->> 'source' as source, x ->> 'target' as target, x -> 'source_position' as s, x -> 'target_position' as t, x
     from jsonb_array_elements(v_edges) as x
   ), faults as (
-    select 'invalid_node' as code, null as node, null as edge, 'Every node needs an id: a string of 1 to 200 characters.' as message
+    select 'invalid_node' as code, n.id as node, null as edge, 'Every node needs an id: a string of 1 to 200 characters.' as message
     from n where n.id is null or char_length(n.id) not between 1 and 200
     union all
     select 'duplicate_node', n.id, null, format('Two nodes have the id %s.', n.id)
@@ -160,6 +195,12 @@ begin
     select 'unsupported', n.id, null, format('Node %s: join "any" cannot run yet.', n.id)
     from n where coalesce(n.conf ->> 'join', 'all') = 'any'
     union all
+    select 'unknown_agent', n.id, null, format('Node %s: there is no agent %s in this project.', n.id, n.conf ->> 'agent_id')
+    from n where n.conf ->> 'agent_id' is not null and not exists (
+      select from public.agents as a
+      where a.id::text = n.conf ->> 'agent_id' and (a.project_id is null or a.project_id = p_project_id)
+    )
+    union all
     select 'missing_agent_type', n.id, null, format('Node %s needs an agent_type (in an import: in its metadata).', n.id)
     from n where n.type in ('agent', 'map') and n.agent_type is null
     union all
@@ -171,15 +212,15 @@ begin
     from n where n.type = 'map' and jsonb_typeof(n.conf -> 'over') is distinct from 'string'
     union all
     select 'bad_jsonpath', n.id, null, format('Node %s: %s is no jsonpath.', n.id, n.conf ->> 'over')
-    from n where n.type = 'map' and not pg_input_is_valid(n.conf ->> 'over', 'jsonpath')
+    from n where n.type = 'map' and jsonb_typeof(n.conf -> 'over') = 'string' and not private.is_path(n.conf -> 'over')
     union all
     select 'invalid_node', n.id, null, format('Node %s: "input" must be an object of jsonpaths and constants.', n.id)
-    from n where n.conf ? 'input' and jsonb_typeof(n.conf -> 'input') <> 'object'
+    from n where jsonb_typeof(n.conf -> 'input') not in ('object', 'null')
     union all
     select 'bad_jsonpath', n.id, null, format('Node %s: input %s has the bad jsonpath %s.', n.id, i.key, i.value #>> '{}')
     from n, jsonb_each(case when jsonb_typeof(n.conf -> 'input') = 'object' then n.conf -> 'input' else '{}' end) as i
     where jsonb_typeof(i.value) = 'string' and i.value #>> '{}' like '$%'
-      and not pg_input_is_valid(i.value #>> '{}', 'jsonpath')
+      and not private.is_path(i.value)
     union all
     select 'invalid_node', n.id, null, format('Node %s: %s must be a whole number from %s to %s.', n.id, k.name, k.low, k.high)
     from n, lateral (values
@@ -205,8 +246,7 @@ begin
     from e where e.s = '-1' or e.t = '0'
     union all
     select 'bad_jsonpath', null, e.source || ' → ' || e.target, format('Edge %s → %s: "when" is no jsonpath.', e.source, e.target)
-    from e where e.x -> 'when' <> 'null'
-      and (jsonb_typeof(e.x -> 'when') <> 'string' or not pg_input_is_valid(e.x ->> 'when', 'jsonpath'))
+    from e where e.x -> 'when' <> 'null' and not private.is_path(e.x -> 'when')
     union all
     select 'unsupported', null, e.source || ' → ' || e.target,
       format('Edge %s → %s: conditional and loop edges cannot run yet.', e.source, e.target)
@@ -230,30 +270,33 @@ begin
   from jsonb_array_elements(v_edges) as e
   where (e ->> 'unlabelled')::boolean;
 
-  if v_faults <> '[]' then
+  if v_count = 0 then
     return jsonb_build_object('faults', v_faults, 'warnings', v_warnings);
   end if;
 
-  -- 4. Order: Kahn's algorithm over the edges that are no loops, with edges grouped by their source.
+  -- 4. The edges that are no loops, grouped by their source, and once more by their target for the way back.
   select coalesce(array_agg(x.s order by x.s, x.position), '{}'), coalesce(array_agg(x.t order by x.s, x.position), '{}'),
+    coalesce(array_agg(x.s order by x.t, x.position), '{}'), coalesce(array_agg(x.t order by x.t, x.position), '{}'),
     coalesce(bool_or(x.s = 0), false), coalesce(bool_or(x.t = -1), false)
-  into v_sources, v_targets, v_has_start, v_has_end
+  into v_sources, v_targets, v_back_sources, v_back_targets, v_has_start, v_has_end
   from (
     select (e ->> 'source_position')::integer as s, (e ->> 'target_position')::integer as t, (e ->> 'position')::integer as position
     from jsonb_array_elements(v_edges) as e where e -> 'loop' = 'null'
-  ) as x;
-  select array_agg(coalesce(i.n, 0) order by g), array_agg(coalesce(i.n, 0) order by g)
-  into v_incoming, v_next
+  ) as x
+  where x.s >= 0 and (x.t = -1 or x.t > 0);
+  select array_agg(coalesce(i.n, 0) order by g), array_agg(coalesce(i.n, 0) order by g), array_agg(coalesce(f.first, 0) order by g),
+    array_agg(coalesce(i.first, 0) order by g)
+  into v_incoming, v_next, v_first, v_back_first
   from generate_series(1, v_count) as g
   left join (
-    select t, count(*)::integer as n from unnest(v_targets, v_sources) as u (t, s) where u.t > 0 and u.s > 0 group by t
-  ) as i on i.t = g;
-  select array_agg(coalesce(f.first, 0) order by g) into v_first
-  from generate_series(1, v_count) as g
+    select t, count(*) filter (where s > 0)::integer as n, min(o)::integer as first
+    from unnest(v_back_targets, v_back_sources) with ordinality as u (t, s, o) where u.t > 0 group by t
+  ) as i on i.t = g
   left join (
     select s, min(o)::integer as first from unnest(v_sources) with ordinality as u (s, o) where u.s > 0 group by s
   ) as f on f.s = g;
 
+  -- 5. Order: Kahn's algorithm. What it leaves over is on a cycle or behind one.
   v_order := array(select g from generate_series(1, v_count) as g where v_next[g] = 0 order by g);
   v_position := array_fill(0, array[v_count]);
   while v_head <= cardinality(v_order) loop
@@ -271,47 +314,64 @@ begin
       v_edge := v_edge + 1;
     end loop;
   end loop;
-  if cardinality(v_order) < v_count then
-    select jsonb_agg(jsonb_build_object('code', 'cycle_without_loop', 'node', n ->> 'node_id',
-      'message', format('Node %s is on or behind a cycle: give one of its edges a "loop" with max_iterations.', n ->> 'node_id')))
-    into v_faults
-    from jsonb_array_elements(v_nodes) as n where v_position[(n ->> 'position')::integer] = 0;
-    return jsonb_build_object('faults', v_faults, 'warnings', v_warnings);
-  end if;
 
-  -- 5. Ways from the start and to the end. Without a __start__ the nodes nothing leads to are the entries.
+  -- Ways from the start, breadth first. Without a __start__ the nodes nothing leads to are the entries.
   v_reached := array_fill(false, array[v_count]);
+  v_queue := array(
+    select distinct g from generate_series(1, v_count) as g
+    left join unnest(v_sources, v_targets) as u (s, t) on u.t = g and u.s = 0
+    where case when v_has_start then u.t is not null else v_incoming[g] = 0 end
+  );
+  v_head := 1;
+  while v_head <= cardinality(v_queue) loop
+    v_node := v_queue[v_head];
+    v_head := v_head + 1;
+    continue when v_reached[v_node];
+    v_reached[v_node] := true;
+    v_edge := v_first[v_node];
+    while v_edge > 0 and v_edge <= cardinality(v_sources) and v_sources[v_edge] = v_node loop
+      if v_targets[v_edge] > 0 and not v_reached[v_targets[v_edge]] then v_queue := v_queue || v_targets[v_edge]; end if;
+      v_edge := v_edge + 1;
+    end loop;
+  end loop;
+
+  -- Ways to the end, the same backwards. Without an __end__ any node without a way on is one.
   v_ending := array_fill(not v_has_end, array[v_count]);
-  for v_edge in 1 .. cardinality(v_sources) loop
-    if v_sources[v_edge] = 0 and v_targets[v_edge] > 0 then v_reached[v_targets[v_edge]] := true; end if;
-    if v_targets[v_edge] = -1 and v_sources[v_edge] > 0 then v_ending[v_sources[v_edge]] := true; end if;
-  end loop;
-  foreach v_node in array v_order loop
-    if not v_has_start and v_incoming[v_node] = 0 then v_reached[v_node] := true; end if;
-    v_edge := v_first[v_node];
-    while v_reached[v_node] and v_edge > 0 and v_edge <= cardinality(v_sources) and v_sources[v_edge] = v_node loop
-      if v_targets[v_edge] > 0 then v_reached[v_targets[v_edge]] := true; end if;
+  v_queue := array(select distinct u.s from unnest(v_sources, v_targets) as u (s, t) where u.t = -1 and u.s > 0);
+  v_head := 1;
+  while v_head <= cardinality(v_queue) loop
+    v_node := v_queue[v_head];
+    v_head := v_head + 1;
+    continue when v_ending[v_node];
+    v_ending[v_node] := true;
+    v_edge := v_back_first[v_node];
+    while v_edge > 0 and v_edge <= cardinality(v_back_targets) and v_back_targets[v_edge] = v_node loop
+      if v_back_sources[v_edge] > 0 and not v_ending[v_back_sources[v_edge]] then
+        v_queue := v_queue || v_back_sources[v_edge];
+      end if;
       v_edge := v_edge + 1;
     end loop;
   end loop;
-  for v_head in reverse v_count .. 1 loop
-    v_node := v_order[v_head];
-    v_edge := v_first[v_node];
-    while not v_ending[v_node] and v_edge > 0 and v_edge <= cardinality(v_sources) and v_sources[v_edge] = v_node loop
-      if v_targets[v_edge] > 0 and v_ending[v_targets[v_edge]] then v_ending[v_node] := true; end if;
-      v_edge := v_edge + 1;
-    end loop;
-  end loop;
-  select coalesce(jsonb_agg(f), '[]') into v_faults
-  from jsonb_array_elements(v_nodes) as n,
+
+  -- Two nodes of one id are one fault; what the second of them is not connected to is none.
+  select v_faults || coalesce(jsonb_agg(x.f), '[]') into v_faults
+  from (
+    select distinct on (n ->> 'node_id') n ->> 'node_id' as id, (n ->> 'position')::integer as position
+    from jsonb_array_elements(v_nodes) as n
+    order by n ->> 'node_id', (n ->> 'position')::integer
+  ) as n,
     lateral (
-      select jsonb_build_object('code', 'unreachable_node', 'node', n ->> 'node_id',
-        'message', format('No way leads from the start to node %s.', n ->> 'node_id')) as f
-      where not v_reached[(n ->> 'position')::integer]
+      select jsonb_build_object('code', 'cycle_without_loop', 'node', n.id,
+        'message', format('Node %s is on or behind a cycle: give one of its edges a "loop" with max_iterations.', n.id)) as f
+      where v_position[n.position] = 0
       union all
-      select jsonb_build_object('code', 'no_way_to_end', 'node', n ->> 'node_id',
-        'message', format('No way leads from node %s to the end.', n ->> 'node_id'))
-      where not v_ending[(n ->> 'position')::integer]
+      select jsonb_build_object('code', 'unreachable_node', 'node', n.id,
+        'message', format('No way leads from the start to node %s.', n.id))
+      where not v_reached[n.position] and v_position[n.position] > 0
+      union all
+      select jsonb_build_object('code', 'no_way_to_end', 'node', n.id,
+        'message', format('No way leads from node %s to the end.', n.id))
+      where not v_ending[n.position]
     ) as x;
   if v_faults <> '[]' then
     return jsonb_build_object('faults', v_faults, 'warnings', v_warnings);
@@ -331,11 +391,11 @@ begin
         'incoming', v_incoming[(n ->> 'position')::integer],
         'is_entry', v_incoming[(n ->> 'position')::integer] = 0,
         'join_mode', coalesce(n #>> '{conf,join}', 'all'),
-        'input', n #> '{conf,input}',
-        'max_attempts', coalesce(n #> '{conf,retry,max_attempts}', '3'),
-        'backoff_seconds', coalesce(n #> '{conf,retry,backoff_seconds}', '5'),
-        'timeout_seconds', n #> '{conf,timeout_seconds}',
-        'priority', coalesce(n #> '{conf,priority}', '0'),
+        'input', nullif(n #> '{conf,input}', 'null'),
+        'max_attempts', coalesce(private.as_integer(n #> '{conf,retry,max_attempts}'), 3),
+        'backoff_seconds', coalesce(private.as_integer(n #> '{conf,retry,backoff_seconds}'), 5),
+        'timeout_seconds', private.as_integer(n #> '{conf,timeout_seconds}'),
+        'priority', coalesce(private.as_integer(n #> '{conf,priority}'), 0),
         'options', (n -> 'conf') - array['type', 'agent_type', 'agent_id', 'join', 'input', 'retry', 'timeout_seconds', 'priority']
       ))
       from jsonb_array_elements(v_nodes) as n

@@ -27,7 +27,7 @@ as $$
       w.channel,
       case x.reducers ->> w.channel
         when 'append' then (
-          select jsonb_agg(e.value order by p.place, e.place)
+          select coalesce(jsonb_agg(e.value order by p.place, e.place), '[]')
           from unnest(array_agg(w.value order by w.place)) with ordinality as p (value, place)
           cross join lateral jsonb_array_elements(
             case when jsonb_typeof(p.value) = 'array' then p.value else jsonb_build_array(p.value) end

@@ -19,13 +19,16 @@ begin
   end if;
   perform private.require_role(v_workflow.project_id, 'editor');
   if jsonb_typeof(v_input) <> 'object' then
-    perform private.refuse('validation_failed', 'The input must be an object.');
+    perform private.refuse_field('input', 'must be an object');
   end if;
   if octet_length(v_input::text) > 1048576 then
     perform private.refuse('payload_too_large', 'The input is over 1 MiB.');
   end if;
 
   if p_idempotency_key is not null then
+    if char_length(p_idempotency_key) not between 1 and 255 then
+      perform private.refuse_field('idempotency_key', 'must have 1 to 255 characters');
+    end if;
     -- Two requests with one key take turns here; the second finds what the first made.
     perform pg_advisory_xact_lock(hashtextextended('start:' || p_workflow_id || p_idempotency_key, 0));
     select x.* into v_execution
@@ -43,7 +46,11 @@ begin
     end if;
   end if;
 
-  -- A workflow that was never published is published by its first start.
+  -- A workflow that was never published is published by its first start; of two first starts the second one waits here
+  -- and finds the version of the first.
+  if v_workflow.current_version is null and p_version is null then
+    select w.* into v_workflow from public.workflows as w where w.id = p_workflow_id for no key update;
+  end if;
   if v_workflow.current_version is null and p_version is null then
     v_version := private.publish_workflow(p_workflow_id);
   else
@@ -72,7 +79,7 @@ begin
     remaining, max_attempts, input_data
   )
   select
-    v_execution.id, v_version.project_id, v_version.id, n.agent_id, coalesce(n.agent_type, n.type), n.node_id, n.node_index,
+    v_execution.id, v_version.project_id, v_version.id, a.id, coalesce(n.agent_type, n.type), n.node_id, n.node_index,
     n.type, n.priority, case when n.is_entry then 'pending' else 'blocked' end, n.incoming, n.max_attempts,
     case
       when not n.is_entry then null
@@ -80,6 +87,8 @@ begin
       else private.task_input(v_execution.id, v_version.id, n.node_index)
     end
   from private.workflow_nodes as n
+  -- An agent may have been removed since: the task then goes to any worker of its type.
+  left join public.agents as a on a.id = n.agent_id
   where n.version_id = v_version.id
   order by n.node_index;
 

@@ -1,22 +1,49 @@
 -- claim_tasks and heartbeat_task: how a worker gets work and keeps it. A claim hands out a lease token that every later
 -- word of the worker must carry; an expired lease is taken back by whoever asks next, so no scheduler is needed.
 
--- Closes what a dead worker left behind with its last attempt used up.
-create function private.fail_abandoned(p_task public.agent_tasks)
+-- Closes what dead workers left behind with their last attempt used up, and the executions it belonged to. The
+-- execution is locked before the task, in the order of every other ending; one that is busy is left to its holder.
+create function private.fail_abandoned_tasks(p_projects uuid[])
 returns void
 language plpgsql
 volatile
 security definer
 set search_path = ''
 as $$
+declare
+  v_execution_id uuid;
+  v_task public.agent_tasks;
 begin
-  update public.agent_tasks as t
-  set status = 'failed', completed_at = now(), lease_expires_at = null,
-    error_message = format('The lease of worker %s expired on attempt %s of %s.', t.worker_id, t.attempt, t.max_attempts)
-  where t.id = p_task.id;
-  insert into public.execution_events (workflow_execution_id, project_id, task_id, type, data)
-  values (p_task.workflow_execution_id, p_task.project_id, p_task.id, 'task.failed', jsonb_build_object('reason', 'lease_expired'));
-  perform private.fail_execution(p_task.workflow_execution_id, format('Task %s failed: its worker disappeared.', p_task.node_id));
+  for v_execution_id in
+    select x.id
+    from public.workflow_executions as x
+    where x.id in (
+      select t.workflow_execution_id
+      from public.agent_tasks as t
+      where t.status = 'running' and t.lease_expires_at < now() and t.attempt >= t.max_attempts
+        and (p_projects is null or t.project_id = any (p_projects))
+      order by t.lease_expires_at
+      limit 100
+    )
+    for no key update skip locked
+  loop
+    select t.* into v_task
+    from public.agent_tasks as t
+    where t.workflow_execution_id = v_execution_id and t.status = 'running' and t.lease_expires_at < now()
+      and t.attempt >= t.max_attempts
+    order by t.node_index
+    limit 1
+    for update skip locked;
+    continue when v_task.id is null;
+
+    update public.agent_tasks as t
+    set status = 'failed', completed_at = now(), lease_expires_at = null,
+      error_message = format('The lease of worker %s expired on attempt %s of %s.', t.worker_id, t.attempt, t.max_attempts)
+    where t.id = v_task.id;
+    insert into public.execution_events (workflow_execution_id, project_id, task_id, type, data)
+    values (v_execution_id, v_task.project_id, v_task.id, 'task.failed', '{"reason": "lease_expired"}');
+    perform private.end_execution(v_execution_id, 'failed', format('Task %s failed: its worker disappeared.', v_task.node_id));
+  end loop;
 end
 $$;
 
@@ -32,20 +59,19 @@ as $$
 declare
   v_is_worker boolean := private.is_worker();
   v_projects uuid[];
-  v_abandoned public.agent_tasks;
   v_tasks jsonb;
 begin
   if coalesce(char_length(p_worker_id), 0) not between 1 and 200 then
-    perform private.refuse('validation_failed', 'worker_id must have 1 to 200 characters.');
+    perform private.refuse_field('worker_id', 'must have 1 to 200 characters');
   end if;
   if coalesce(cardinality(p_agent_types), 0) not between 1 and 100 then
-    perform private.refuse('validation_failed', 'agent_types must name 1 to 100 agent types.');
+    perform private.refuse_field('agent_types', 'must name 1 to 100 agent types');
   end if;
   if p_limit is null or p_limit not between 1 and 100 then
-    perform private.refuse('validation_failed', 'limit must be between 1 and 100.');
+    perform private.refuse_field('limit', 'must be between 1 and 100');
   end if;
   if p_lease_seconds is null or p_lease_seconds not between 1 and 86400 then
-    perform private.refuse('validation_failed', 'lease_seconds must be between 1 and 86400.');
+    perform private.refuse_field('lease_seconds', 'must be between 1 and 86400');
   end if;
   if p_execution_id is not null then
     if private.role_in_project((select x.project_id from public.workflow_executions as x where x.id = p_execution_id)) is null then
@@ -61,16 +87,7 @@ begin
     v_projects := array(select private.project_ids('editor'));
   end if;
 
-  -- Dead workers first, and only those nobody else is looking at.
-  for v_abandoned in
-    select t.* from public.agent_tasks as t
-    where t.status = 'running' and t.lease_expires_at < now() and t.attempt >= t.max_attempts
-      and (v_projects is null or t.project_id = any (v_projects))
-    limit 100
-    for update skip locked
-  loop
-    perform private.fail_abandoned(v_abandoned);
-  end loop;
+  perform private.fail_abandoned_tasks(v_projects);
 
   -- Expired leases before new work: what was begun is the older promise.
   with expired as (
@@ -167,7 +184,7 @@ declare
   v_task public.agent_tasks;
 begin
   if p_lease_seconds is null or p_lease_seconds not between 1 and 86400 then
-    perform private.refuse('validation_failed', 'lease_seconds must be between 1 and 86400.');
+    perform private.refuse_field('lease_seconds', 'must be between 1 and 86400');
   end if;
   select t.* into v_task from public.agent_tasks as t where t.id = p_task_id for update;
   perform private.require_task_access(v_task.project_id);

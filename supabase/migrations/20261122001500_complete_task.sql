@@ -54,7 +54,8 @@ as $$
   select private.end_execution(p_execution_id, 'failed', p_error_message)
 $$;
 
--- Resolves the edges behind a completed task and returns what became pending.
+-- Resolves the edges behind a completed task, writes the events, ends the execution when nothing is left, and returns
+-- what became pending.
 create function private.resolve_edges(p_task public.agent_tasks)
 returns jsonb
 language plpgsql
@@ -111,6 +112,14 @@ begin
       v_unlocked := v_unlocked || private.task_json(v_task);
     end loop;
   end if;
+
+  insert into public.execution_events (workflow_execution_id, project_id, task_id, type, data)
+  select p_task.workflow_execution_id, p_task.project_id, p_task.id, 'task.completed',
+    jsonb_build_object('attempt', p_task.attempt, 'unlocked', jsonb_path_query_array(v_unlocked, '$[*].id'))
+  union all
+  select p_task.workflow_execution_id, p_task.project_id, (u ->> 'id')::uuid, 'task.pending',
+    jsonb_build_object('node_id', u -> 'node_id')
+  from jsonb_array_elements(v_unlocked) as u;
 
   update private.execution_progress as p
   set remaining = p.remaining - e.n
@@ -177,7 +186,6 @@ security definer
 set search_path = ''
 as $$
 declare
-  v_is_worker boolean := private.is_worker();
   v_digest bytea := sha256(uuid_send(p_lease_token));
   v_report_digest text := md5(jsonb_build_array(
     p_status, p_output_data, p_error_message, p_label, coalesce(p_artifacts, '[]'), coalesce(p_messages, '[]')
@@ -187,13 +195,22 @@ declare
   v_unlocked jsonb := '[]';
 begin
   if p_status is null or p_status not in ('completed', 'failed') then
-    perform private.refuse('validation_failed', 'status must be "completed" or "failed".');
+    perform private.refuse_field('status', 'must be completed or failed');
   end if;
   if p_execution_time_ms < 0 then
-    perform private.refuse('validation_failed', 'execution_time_ms must not be negative.');
+    perform private.refuse_field('execution_time_ms', 'must not be negative');
   end if;
   if octet_length(p_output_data::text) > 1048576 or octet_length(p_error_message) > 1048576 then
     perform private.refuse('payload_too_large', 'output_data and error_message may have 1 MiB each.');
+  end if;
+
+  if p_status = 'failed' then
+    -- A failure may end the execution and close every open task: whoever does that holds the execution first, so that
+    -- two of them do not each wait for the other's task.
+    perform 1
+    from public.workflow_executions as x
+    where x.id = (select t.workflow_execution_id from public.agent_tasks as t where t.id = p_task_id)
+    for no key update;
   end if;
 
   update public.agent_tasks as t
@@ -211,21 +228,11 @@ begin
   if v_task.id is null then
     return private.answer_repeated_report(p_task_id, v_digest, v_report_digest);
   end if;
-  if not v_is_worker then
-    perform private.require_task_access(v_task.project_id);
-  end if;
-
-  perform private.save_task_results(v_task, p_artifacts, p_messages);
+  perform private.require_task_access(v_task.project_id);
 
   if p_status = 'completed' then
+    perform private.save_task_results(v_task, p_artifacts, p_messages);
     v_unlocked := private.resolve_edges(v_task);
-    insert into public.execution_events (workflow_execution_id, project_id, task_id, type, data)
-    select v_task.workflow_execution_id, v_task.project_id, v_task.id, 'task.completed',
-      jsonb_build_object('attempt', v_task.attempt, 'unlocked', jsonb_path_query_array(v_unlocked, '$[*].id'))
-    union all
-    select v_task.workflow_execution_id, v_task.project_id, (u ->> 'id')::uuid, 'task.pending',
-      jsonb_build_object('node_id', u -> 'node_id')
-    from jsonb_array_elements(v_unlocked) as u;
   elsif v_task.status = 'pending' then
     -- Exponential, capped at a day, with up to half of it taken off at random so that failures do not march in step.
     select n.* into v_node
@@ -245,6 +252,10 @@ begin
     perform private.fail_execution(
       v_task.workflow_execution_id, format('Task %s failed: %s', v_task.node_id, left(coalesce(p_error_message, 'no reason given'), 500))
     );
+  end if;
+  if p_status = 'failed' then
+    -- After the other tasks are closed: one of them may hold a path while it waits to be.
+    perform private.save_task_results(v_task, p_artifacts, p_messages);
   end if;
 
   return jsonb_build_object(

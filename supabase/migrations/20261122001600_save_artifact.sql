@@ -26,23 +26,19 @@ declare
   v_saved public.code_artifacts;
 begin
   if v_path is null or not private.is_artifact_path(v_path) then
-    perform private.refuse(
-      'validation_failed',
-      'file_path must be relative and normalised: at most 1024 bytes, no empty, "." or ".." part, no control characters.',
-      jsonb_build_object('fields', jsonb_build_array(jsonb_build_object('path', 'file_path')))
-    );
+    perform private.refuse_field('file_path', private.artifact_path_rule());
   end if;
   if p_content is null then
-    perform private.refuse('validation_failed', 'content is missing.');
+    perform private.refuse_field('content', 'is missing');
   end if;
   if octet_length(p_content) > 1048576 then
     perform private.refuse('payload_too_large', 'An artifact has at most 1 MiB of text.');
   end if;
   if coalesce(p_type, 'file') not in ('file', 'component', 'snippet') then
-    perform private.refuse('validation_failed', 'type must be file, component or snippet.');
+    perform private.refuse_field('type', 'must be file, component or snippet');
   end if;
   if jsonb_typeof(coalesce(p_metadata, '{}')) <> 'object' then
-    perform private.refuse('validation_failed', 'metadata must be an object.');
+    perform private.refuse_field('metadata', 'must be an object');
   end if;
   if p_task_id is not null and not exists (
     select from public.agent_tasks as t where t.id = p_task_id and t.project_id = p_project_id
@@ -124,6 +120,8 @@ grant execute on function public.save_artifact(uuid, text, text, text, text, tex
 to authenticated, service_role;
 
 -- What a task brings along with its completion, in the same commit: artifacts of its project, messages of its sessions.
+-- A worker speaks as the assistant or the system; a person who reports a task writes as anyone does: as themselves, in
+-- the sessions they take part in.
 create function private.save_task_results(p_task public.agent_tasks, p_artifacts jsonb, p_messages jsonb)
 returns void
 language plpgsql
@@ -133,32 +131,58 @@ set search_path = ''
 as $$
 declare
   v_item jsonb;
+  v_session_id uuid;
+  v_role text;
 begin
-  if jsonb_typeof(coalesce(p_artifacts, '[]')) <> 'array' or jsonb_typeof(coalesce(p_messages, '[]')) <> 'array' then
-    perform private.refuse('validation_failed', 'artifacts and messages must be lists.');
+  if jsonb_typeof(coalesce(p_artifacts, '[]')) <> 'array' then
+    perform private.refuse_field('artifacts', 'must be a list');
+  end if;
+  if jsonb_typeof(coalesce(p_messages, '[]')) <> 'array' then
+    perform private.refuse_field('messages', 'must be a list');
   end if;
   -- In path order, so that two tasks writing the same files wait in line instead of for each other.
   for v_item in
-    select a.value from jsonb_array_elements(p_artifacts) as a order by a.value ->> 'file_path'
+    select a.value from jsonb_array_elements(p_artifacts) as a order by normalize(a.value ->> 'file_path', nfc)
   loop
+    if jsonb_typeof(v_item -> 'base_version') not in ('number', 'null')
+      or not pg_input_is_valid(coalesce(v_item ->> 'base_version', '0'), 'integer')
+    then
+      perform private.refuse_field('artifacts', 'must have whole numbers as base_version');
+    end if;
     perform private.save_artifact(
       p_task.project_id, v_item ->> 'file_path', v_item ->> 'content', v_item ->> 'name', v_item ->> 'language',
       v_item ->> 'type', p_task.id, v_item -> 'metadata', (v_item ->> 'base_version')::integer
     );
   end loop;
+
   for v_item in
     select m.value from jsonb_array_elements(p_messages) as m
   loop
+    v_role := coalesce(v_item ->> 'role', case when private.is_worker() then 'assistant' else 'user' end);
+    if not pg_input_is_valid(coalesce(v_item ->> 'session_id', ''), 'uuid') then
+      perform private.refuse_field('messages', 'must name their session_id');
+    end if;
+    if coalesce(v_item ->> 'content', '') = '' then
+      perform private.refuse_field('messages', 'must have content');
+    end if;
+    if v_role not in ('user', 'assistant', 'system') then
+      perform private.refuse_field('messages', 'must have the role assistant or system');
+    end if;
+    if (v_role = 'user') = private.is_worker() then
+      perform private.refuse('forbidden', 'Workers write as assistant or system, people as user.');
+    end if;
+    v_session_id := (v_item ->> 'session_id')::uuid;
     if not exists (
       select from public.chat_sessions as s
-      where s.id = (v_item ->> 'session_id')::uuid and s.project_id = p_task.project_id
+      where s.id = v_session_id and s.project_id = p_task.project_id
+        and (private.is_worker() or s.id in (select private.chat_session_ids('write')))
     ) then
       perform private.refuse('session_not_found', 'There is no such chat session in this project.');
     end if;
     insert into public.chat_messages (session_id, task_id, user_id, role, content, artifacts, metadata)
     values (
-      (v_item ->> 'session_id')::uuid, p_task.id, null, coalesce(v_item ->> 'role', 'assistant'), v_item ->> 'content',
-      coalesce(v_item -> 'artifacts', '[]'), coalesce(v_item -> 'metadata', '{}')
+      v_session_id, p_task.id, auth.uid(), v_role, v_item ->> 'content', coalesce(v_item -> 'artifacts', '[]'),
+      coalesce(v_item -> 'metadata', '{}')
     );
   end loop;
 end

@@ -14,10 +14,10 @@ declare
 begin
   perform private.require_role(p_project_id, 'editor');
   if coalesce(char_length(btrim(p_file_name)), 0) not between 1 and 255 then
-    perform private.refuse('validation_failed', 'file_name must have 1 to 255 characters.');
+    perform private.refuse_field('file_name', 'must have 1 to 255 characters');
   end if;
   if p_path is not null and not private.is_artifact_path(p_path) then
-    perform private.refuse('validation_failed', 'path must be relative and normalised.');
+    perform private.refuse_field('path', private.artifact_path_rule());
   end if;
   insert into public.file_storage (id, project_id, file_path, file_name, mime_type, uploaded_by, metadata)
   values (

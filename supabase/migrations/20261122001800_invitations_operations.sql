@@ -32,13 +32,13 @@ declare
 begin
   perform private.require_role(p_project_id, 'owner');
   if p_role is null or p_role not in ('owner', 'editor', 'viewer') then
-    perform private.refuse('validation_failed', 'role must be owner, editor or viewer.');
+    perform private.refuse_field('role', 'must be owner, editor or viewer');
   end if;
   if v_email is null or v_email !~ '^[^@\s]+@[^@\s]+$' or char_length(v_email) > 320 then
-    perform private.refuse('validation_failed', 'email must be an e-mail address.');
+    perform private.refuse_field('email', 'must be an e-mail address');
   end if;
   if p_token_sha256 is null or p_token_sha256 !~ '^[0-9a-f]{64}$' then
-    perform private.refuse('validation_failed', 'token_sha256 must be 64 hexadecimal digits.');
+    perform private.refuse_field('token_sha256', 'must be 64 hexadecimal digits');
   end if;
 
   -- The lock makes the count and the insert one step for this project.

@@ -38,6 +38,7 @@ Deno.test.beforeAll(async () => {
   });
   sql = postgres(stack.databaseUrl, { max: 1, onnotice: () => {} });
   await sql.unsafe(SCHEMA);
+  await eventually(() => roleOf({ apikey: stack.publishableKey }), (role) => role === "anon");
 });
 
 Deno.test.afterAll(async () => {

@@ -20,10 +20,12 @@ export interface Person {
   client: Client;
 }
 
-/** Signs a new person up. */
-export async function signUp(name = "person"): Promise<Person> {
+/** Signs a new person up, with an address of their own where none is given. */
+export async function signUp(
+  name = "person",
+  email = `${name}-${crypto.randomUUID()}@example.com`,
+): Promise<Person> {
   const client = anonymous();
-  const email = `${name}-${crypto.randomUUID()}@example.com`;
   const { data, error } = await client.auth.signUp({ email, password: "correct-horse-battery-staple" });
   if (error || !data.session || !data.user) throw new Error(`Cannot sign up: ${error?.message ?? "no session"}`);
   return { id: data.user.id, email, token: data.session.access_token, client };

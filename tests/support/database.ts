@@ -33,7 +33,7 @@ export interface TestDatabase extends AsyncDisposable {
 // deno-lint-ignore no-explicit-any
 export type Answer = any;
 
-const connectTo = (url: string) => postgres(url, { max: 4, onnotice: () => {}, connection: { TimeZone: "UTC" } });
+const connectTo = (url: string) => postgres(url, { max: 8, onnotice: () => {}, connection: { TimeZone: "UTC" } });
 
 /** Clones the template. `await using db = await cloneDatabase()` drops it at the end. */
 export async function cloneDatabase(): Promise<TestDatabase> {
@@ -47,24 +47,12 @@ export async function cloneDatabase(): Promise<TestDatabase> {
 
   const as: TestDatabase["as"] = async (actor, run) => {
     const result = await sql.begin(async (tx) => {
-      const [role, claims] = roleOf(actor);
-      if (role) {
-        await tx`select set_config('request.jwt.claims', ${
-          JSON.stringify(claims)
-        }, true), set_config('role', ${role}, true)`;
-      }
+      await become(tx, actor);
       return { value: await run(tx) };
     });
     return (result as { value: Awaited<ReturnType<typeof run>> }).value;
   };
-  const rpc: TestDatabase["rpc"] = (actor, door, args = {}) =>
-    as(actor, async (tx) => {
-      const names = Object.keys(args);
-      const call = names.map((key, index) => `"${key}" := $${index + 1}`).join(", ");
-      const values = Object.values(args).map((value) => asParameter(tx, value));
-      const [row] = await tx.unsafe(`select public.${door}(${call}) as answer`, values);
-      return row?.answer;
-    });
+  const rpc: TestDatabase["rpc"] = (actor, door, args = {}) => as(actor, (tx) => callDoor(tx, door, args));
 
   return {
     sql,
@@ -76,21 +64,50 @@ export async function cloneDatabase(): Promise<TestDatabase> {
     },
     as,
     rpc,
-    async refusal(actor, door, args) {
-      try {
-        await rpc(actor, door, args);
-      } catch (error) {
-        if (error instanceof postgres.PostgresError) return refusalOf(error);
-        throw error;
-      }
-      throw new Error(`Expected ${door} to refuse, but it answered`);
-    },
+    refusal: (actor, door, args) => refused(rpc(actor, door, args)),
     async [Symbol.asyncDispose]() {
       await Promise.all([sql, ...others].map((connection) => connection.end({ timeout: 1 })));
       await admin.unsafe(`drop database ${name} with (force)`);
       await admin.end();
     },
   };
+}
+
+/** One clone for all the tests of a file, dropped after the last of them: `const db = await shareDatabase();` */
+export async function shareDatabase(): Promise<TestDatabase> {
+  const db = await cloneDatabase();
+  Deno.test.afterAll(async () => await db[Symbol.asyncDispose]());
+  return db;
+}
+
+/** Makes the rest of the transaction run as the actor, the way the Data API does. */
+export async function become(tx: postgres.TransactionSql, actor: Actor): Promise<void> {
+  const [role, claims] = roleOf(actor);
+  if (!role) return;
+  await tx`select set_config('request.jwt.claims', ${JSON.stringify(claims)}, true), set_config('role', ${role}, true)`;
+}
+
+/** Calls a public door with named arguments as whoever the transaction runs as. */
+export async function callDoor(
+  tx: postgres.TransactionSql,
+  door: string,
+  args: Record<string, unknown> = {},
+): Promise<Answer> {
+  const call = Object.keys(args).map((key, index) => `"${key}" := $${index + 1}`).join(", ");
+  const values = Object.values(args).map((value) => asParameter(tx, value));
+  const [row] = await tx.unsafe(`select public.${door}(${call}) as answer`, values);
+  return row?.answer;
+}
+
+/** What PostgreSQL answered instead of a result, or a failed test where it did not refuse. */
+export async function refused(statement: PromiseLike<unknown>): Promise<Refusal> {
+  try {
+    await statement;
+  } catch (error) {
+    if (error instanceof postgres.PostgresError) return refusalOf(error);
+    throw error;
+  }
+  throw new Error("Expected a refusal, but the statement succeeded");
 }
 
 function roleOf(actor: Actor): [string | null, Record<string, unknown>] {

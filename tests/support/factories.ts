@@ -57,3 +57,88 @@ export async function startExecution(db: TestDatabase, project: Project, definit
   const workflowId = await createWorkflow(db, project, definition);
   return await db.rpc(project.owner.actor, "start_workflow", { workflow_id: workflowId, input });
 }
+
+/** What a claim hands to a worker; the fields that tests need by name. */
+export interface Claimed {
+  id: string;
+  node_id: string;
+  lease_token: string;
+  attempt: number;
+  input_data: Record<string, unknown>;
+}
+
+/** Claims up to `limit` tasks of one execution as a worker, by node id. */
+export async function claimAll(
+  db: TestDatabase,
+  execution_id: string,
+  options: { actor?: Actor; limit?: number; lease_seconds?: number } = {},
+): Promise<Record<string, Claimed>> {
+  const { actor = "worker", limit = 100, lease_seconds = 60 } = options;
+  const { tasks } = await db.rpc(actor, "claim_tasks", {
+    worker_id: "a worker",
+    agent_types: ["architect", "frontend", "backend", "tester", "debugger"],
+    limit,
+    lease_seconds,
+    execution_id,
+  });
+  return Object.fromEntries(tasks.map((task: Claimed) => [task.node_id, task]));
+}
+
+/** Claims what is pending and hands over the one task of that node. */
+export async function claimNode(db: TestDatabase, execution_id: string, node_id: string): Promise<Claimed> {
+  const claimed = (await claimAll(db, execution_id))[node_id];
+  if (!claimed) throw new Error(`The task of node ${node_id} was not there to claim`);
+  return claimed;
+}
+
+/** The arguments of a completion of that task. */
+export function report(task: Claimed | undefined, fields: Record<string, unknown> = {}) {
+  if (!task) throw new Error("There is no such task to report");
+  return { task_id: task.id, lease_token: task.lease_token, status: "completed", ...fields };
+}
+
+/** The status of every task of an execution, by node id. */
+export async function statuses(db: TestDatabase, execution_id: string): Promise<Record<string, string>> {
+  const rows = await db.sql`
+    select node_id, status from public.agent_tasks where workflow_execution_id = ${execution_id} order by node_index`;
+  return Object.fromEntries(rows.map((row) => [row.node_id, row.status]));
+}
+
+/** The execution's row as the database has it. */
+export async function executionRow(db: TestDatabase, execution_id: string) {
+  const [row] = await db.sql`select * from public.workflow_executions where id = ${execution_id}`;
+  if (!row) throw new Error("There is no such execution");
+  return row;
+}
+
+/** Makes the leases of an execution's running tasks expire, as if their workers had been silent. */
+export async function expireLeases(db: TestDatabase, execution_id: string): Promise<void> {
+  await db.sql`
+    update public.agent_tasks set lease_expires_at = now() - interval '1 second'
+    where workflow_execution_id = ${execution_id} and status = 'running'`;
+}
+
+/** A chat session of that person's in the project. */
+export async function createChatSession(db: TestDatabase, projectId: string, person: Person, isShared = false) {
+  const [session] = await db.sql<{ id: string }[]>`
+    insert into public.chat_sessions (project_id, user_id, is_shared)
+    values (${projectId}, ${person.id}, ${isShared}) returning id`;
+  if (!session) throw new Error("The session was not created");
+  return session.id;
+}
+
+/** Someone who administers the platform and is in no project. */
+export async function createAdmin(db: TestDatabase): Promise<Person> {
+  const admin = await createUser(db);
+  await db.sql`update public.profiles set role = 'admin' where id = ${admin.id}`;
+  return admin;
+}
+
+/** An active agent of a project, or a global one. */
+export async function createAgent(db: TestDatabase, projectId: string | null, status = "active"): Promise<string> {
+  const [agent] = await db.sql<{ id: string }[]>`
+    insert into public.agents (project_id, name, type, status) values (${projectId}, 'An agent', 'tester', ${status})
+    returning id`;
+  if (!agent) throw new Error("The agent was not created");
+  return agent.id;
+}

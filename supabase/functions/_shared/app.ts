@@ -11,6 +11,10 @@ export interface Operations {
   routes: Route[];
 }
 
+/** What supabase-js may send, tracing and retries included, and what our own operations read. */
+const ALLOWED_HEADERS = ["authorization", "apikey", "content-type", "idempotency-key", "x-client-info", "x-request-id"]
+  .concat("x-region", "x-retry-count", "traceparent", "tracestate", "baggage");
+
 /** A request id of the caller's is kept when it is sane, so that their log and ours meet. */
 function requestIdOf(given: string | undefined): string {
   return given && /^[A-Za-z0-9._:-]{1,128}$/.test(given) ? given : crypto.randomUUID();
@@ -21,7 +25,7 @@ export function createApp(
   slug: string,
   load: () => Promise<Operations>,
 ): { fetch(request: Request): Promise<Response> } {
-  const app = new Hono<{ Variables: { requestId: string } }>().basePath(`/${slug}`);
+  const app = new Hono<{ Variables: { requestId: string } }>({ strict: false }).basePath(`/${slug}`);
 
   app.use(async (context, next) => {
     context.set("requestId", requestIdOf(context.req.header("x-request-id")));
@@ -31,15 +35,8 @@ export function createApp(
   app.use(cors({
     origin: "*",
     allowMethods: ["GET", "POST", "DELETE", "OPTIONS"],
-    allowHeaders: [
-      "authorization",
-      "apikey",
-      "content-type",
-      "idempotency-key",
-      "x-client-info",
-      "x-request-id",
-    ],
-    exposeHeaders: ["x-request-id"],
+    allowHeaders: ALLOWED_HEADERS,
+    exposeHeaders: ["allow", "retry-after", "x-request-id"],
     maxAge: 86_400,
   }));
   app.get("/health", (context) => context.json({ status: "ok" }));

@@ -7,7 +7,7 @@ import type { Route } from "./route.ts";
 
 /** Mounts the routes below the function's own path. */
 export function createRouter(slug: string, routes: Route[]): Hono<Env> {
-  const router = new Hono<Env>().basePath(`/${slug}`);
+  const router = new Hono<Env>({ strict: false }).basePath(`/${slug}`);
   const methods = new Map<string, string[]>([["/health", ["GET"]], [
     "/openapi.json",
     ["GET"],
@@ -22,7 +22,7 @@ export function createRouter(slug: string, routes: Route[]): Hono<Env> {
   });
 
   router.notFound((context) => {
-    const path = context.req.path.slice(slug.length + 1) || "/";
+    const path = context.req.path.slice(slug.length + 1).replace(/\/$/, "") || "/";
     const allowed = methods.get(path);
     const { requestId } = context.env;
     if (!allowed) {

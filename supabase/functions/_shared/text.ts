@@ -2,31 +2,39 @@
 
 const MAX_DEPTH = 100;
 
-/** The first fault of a parsed JSON value as a path and a reason, or null. Iterative, so depth cannot break it. */
-export function findUnstorable(root: unknown): { path: string; message: string } | null {
-  const pending: { value: unknown; path: string; depth: number }[] = [{
-    value: root,
-    path: "",
-    depth: 0,
-  }];
-  for (let item = pending.pop(); item; item = pending.pop()) {
-    const { value, path, depth } = item;
-    const message = depth > MAX_DEPTH ? `is nested more than ${MAX_DEPTH} levels deep` : faultOf(value);
-    if (message) return { path, message };
-    if (typeof value !== "object" || value === null) continue;
-    for (const [key, child] of Object.entries(value)) {
-      const childPath = path === "" ? key : `${path}.${key}`;
-      const keyFault = key === "__proto__" ? "is a name that cannot be stored" : faultOf(key);
-      if (keyFault) {
-        return {
-          path: path === "" ? "(a name)" : path,
-          message: `has a name that ${keyFault}`,
-        };
+/** The first fault of a parsed JSON value as a path and a reason, or null. */
+export interface Fault {
+  path: string;
+  message: string;
+}
+
+/**
+ * Looks at every value and name. Holds only the containers still to be looked at, so a body of millions of numbers
+ * costs no memory; a path is worked out only when there is a fault to name.
+ */
+export function findUnstorable(root: unknown): Fault | null {
+  const pending: object[] = [];
+  const depths: number[] = [];
+  const visit = (value: unknown, depth: number): string | null => {
+    if (typeof value !== "object" || value === null) return faultOf(value);
+    if (depth > MAX_DEPTH) return `is nested more than ${MAX_DEPTH} levels deep`;
+    pending.push(value);
+    depths.push(depth);
+    return null;
+  };
+  let message = visit(root, 0);
+  for (let container = pending.pop(); container && !message; container = pending.pop()) {
+    const depth = (depths.pop() ?? 0) + 1;
+    if (Array.isArray(container)) {
+      for (let index = 0; index < container.length && !message; index++) message = visit(container[index], depth);
+    } else {
+      for (const [key, child] of Object.entries(container)) {
+        message = faultOfName(key) ?? visit(child, depth);
+        if (message) break;
       }
-      pending.push({ value: child, path: childPath, depth: depth + 1 });
     }
   }
-  return null;
+  return message ? { path: pathOf(root, message), message } : null;
 }
 
 function faultOf(value: unknown): string | null {
@@ -34,8 +42,30 @@ function faultOf(value: unknown): string | null {
     if (value.includes("\0")) return "contains a NUL character";
     if (!value.isWellFormed()) return "contains half of a surrogate pair";
   }
-  if (typeof value === "number" && !Number.isFinite(value)) {
-    return "is a number too large to keep";
+  if (typeof value === "number") {
+    if (!Number.isFinite(value)) return "is a number too large to keep";
+    if (Number.isInteger(value) && !Number.isSafeInteger(value)) return "is a whole number too large to keep exactly";
   }
   return null;
+}
+
+function faultOfName(key: string): string | null {
+  const fault = key === "__proto__" ? "cannot be stored" : faultOf(key);
+  return fault && `has a name that ${fault}`;
+}
+
+/** Where the fault is: the same walk once more, remembering the way. Depth is bounded by MAX_DEPTH. */
+function pathOf(root: unknown, message: string): string {
+  const search = (value: unknown, path: string[]): string[] | null => {
+    if (typeof value !== "object" || value === null) return faultOf(value) === message ? path : null;
+    if (path.length > MAX_DEPTH) return path;
+    for (const key in value) {
+      if (!Object.hasOwn(value, key)) continue;
+      if (!Array.isArray(value) && faultOfName(key) === message) return path;
+      const found = search(Reflect.get(value, key), [...path, key]);
+      if (found) return found;
+    }
+    return null;
+  };
+  return (search(root, []) ?? []).join(".");
 }

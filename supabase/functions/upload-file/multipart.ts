@@ -1,4 +1,5 @@
 // Reads multipart/form-data as it arrives: the fields before the file, then the file as a stream, never held whole.
+import type { BusboyFileStream } from "@fastify/busboy";
 import { createHash } from "node:crypto";
 import { Readable, Transform } from "node:stream";
 import type { ReadableStream as NodeReadableStream } from "node:stream/web";
@@ -13,6 +14,13 @@ export interface IncomingFile {
   measure(): { size: number; sha256: string };
   /** Why the stream broke, if it did. */
   failure(): Error | null;
+}
+
+const FIELDS_FIRST = 'Send the fields "project_id" and "path" first, then the one part "file".';
+
+function invalid(path: string, message: string, cause?: unknown): OperationError {
+  const details = { fields: [{ path, message }] };
+  return new OperationError("validation_failed", `The form is wrong at ${path}: ${message}`, details, { cause });
 }
 
 /** Passes bytes on while counting and hashing them; one byte over the limit breaks the stream. */
@@ -33,75 +41,86 @@ function measuring(maxBytes: number) {
 }
 
 /**
- * Hands the part called `file` to `store` as soon as it begins, with the fields that came before it.
- * Throws `unsupported_media_type`, `validation_failed` (no file, a broken body), `payload_too_large`.
+ * Hands the part called `file` to `store` as soon as it begins, with the fields that came before it. Whatever breaks
+ * afterwards breaks the file's stream, so that `store` fails and takes back what it began.
+ * Throws `unsupported_media_type`, `validation_failed`, `payload_too_large`.
  */
 export async function receiveFile<Result>(
   request: Request,
-  maxBytes: number,
+  { maxFileBytes, maxBodyBytes }: { maxFileBytes: number; maxBodyBytes: number },
   store: (fields: Record<string, string>, file: IncomingFile) => Promise<Result>,
 ): Promise<Result> {
   const type = request.headers.get("content-type") ?? "";
   if (!/^multipart\/form-data\s*;.*boundary=/i.test(type) || !request.body) {
     throw new OperationError("unsupported_media_type", "Send the file as multipart/form-data.");
   }
+  const tooLarge = () => new OperationError("payload_too_large", `The form may have at most ${maxBodyBytes} bytes.`);
+  if (Number(request.headers.get("content-length") ?? 0) > maxBodyBytes) throw tooLarge();
   const { Busboy } = await import("@fastify/busboy");
-  const source = Readable.fromWeb(request.body as NodeReadableStream);
-  const invalid = (message: string, cause?: unknown) => new OperationError("validation_failed", message, {}, { cause });
+  const limits = { files: 1, fields: 10, fieldSize: 4096, fieldNameSize: 100, fileSize: maxFileBytes + 1 };
 
   return await new Promise<Result>((resolve, reject) => {
-    const fields: Record<string, string> = {};
-    let stored: Promise<Result> | undefined;
-    const stop = (error: unknown) => {
-      source.destroy();
-      reject(error);
-    };
+    const source = Readable.fromWeb(request.body as NodeReadableStream);
     let parser: InstanceType<typeof Busboy>;
     try {
-      parser = new Busboy({
-        headers: { "content-type": type },
-        limits: {
-          files: 1,
-          fields: 10,
-          fieldSize: 4096,
-          fieldNameSize: 100,
-          fileSize: maxBytes + 1,
-        },
-      });
+      parser = new Busboy({ headers: { "content-type": type }, limits });
     } catch (cause) {
-      return stop(invalid("The multipart header is broken.", cause));
+      source.destroy();
+      return reject(invalid("content-type", "the multipart header is broken", cause));
     }
-    parser.on("field", (name: string, value: string) => {
+    const fields: Record<string, string> = {};
+    let file: { transform: Transform; stored: Promise<Result> } | undefined;
+    let isOver = false;
+
+    // Reading stops here; a store under way meets its broken stream, and its own error is the one to report.
+    const stop = (error: Error) => {
+      if (isOver) return;
+      isOver = true;
+      source.unpipe(parser);
+      source.destroy();
+      if (!file) return reject(error);
+      file.transform.destroy(error);
+      file.stored.then(() => reject(error), reject);
+    };
+
+    let received = 0;
+    source.on("data", (chunk: Uint8Array) => {
+      received += chunk.byteLength;
+      if (received > maxBodyBytes) stop(tooLarge());
+    });
+    source.on("error", (cause) => stop(invalid("file", "the body ends too early", cause)));
+    source.on("close", () => source.readableEnded || stop(invalid("file", "the body ends too early")));
+    parser.on("error", (cause) => stop(invalid("file", "the body is broken or ends too early", cause)));
+    parser.on("filesLimit", () => stop(invalid("file", FIELDS_FIRST)));
+    parser.on("fieldsLimit", () => stop(invalid("form", FIELDS_FIRST)));
+    parser.on("field", (name: string, value: string, isNameCut: boolean, isValueCut: boolean) => {
+      if (file) return stop(invalid(name, FIELDS_FIRST));
+      if (isNameCut || isValueCut) return stop(invalid(name, "is too long"));
       fields[name] = value;
     });
     parser.on(
       "file",
-      (name: string, part: Readable, fileName: string | undefined, _encoding: string, mimeType: string) => {
-        if (name !== "file" || stored) {
+      (name: string, part: BusboyFileStream, fileName: string | undefined, _encoding: string, mimeType: string) => {
+        part.on("error", (error) => file?.transform.destroy(error));
+        if (isOver || file || name !== "file") {
           part.resume();
-          return stop(invalid(`Send one file, in the part "file": got the part ${JSON.stringify(name)}.`));
+          return stop(invalid(name, FIELDS_FIRST));
         }
-        const { transform, measure } = measuring(maxBytes);
-        part.on("error", (error) => transform.destroy(error));
+        const { transform, measure } = measuring(maxFileBytes);
         part.pipe(transform);
-        stored = store(fields, {
-          name: fileName ?? "",
-          mimeType,
-          stream: Readable.toWeb(transform) as ReadableStream<Uint8Array>,
-          measure,
-          failure: () => transform.errored,
-        });
-        stored.catch(stop);
+        const stream = Readable.toWeb(transform) as ReadableStream<Uint8Array>;
+        const failure = () => transform.errored;
+        const stored = store(fields, { name: fileName ?? "", mimeType, stream, measure, failure });
+        file = { transform, stored };
+        stored.catch((error) => stop(error));
       },
     );
-    parser.on("error", (cause: unknown) => {
-      const error = invalid("The multipart body is broken or ends too early.", cause);
-      // A store under way fails by its stream, cleans up and reports that; otherwise there is nothing to clean.
-      if (stored) stored.then(() => stop(error), () => stop(error));
-      else stop(error);
+    parser.on("finish", () => {
+      if (isOver) return;
+      if (!file) return stop(invalid("file", "is missing"));
+      isOver = true;
+      file.stored.then(resolve, reject);
     });
-    parser.on("finish", () => stored ? stored.then(resolve, reject) : stop(invalid('The part "file" is missing.')));
-    source.on("error", (error) => parser.destroy(error));
     source.pipe(parser);
   });
 }

@@ -1,7 +1,7 @@
 // POST /: streams a file into the bucket. A row is reserved first and made ready last, so a file is seen with both its
 // row and its object or not at all; whichever step fails takes the ones before it back.
 import * as z from "zod";
-import { MAX_FILE_BYTES, uploadFile } from "../../../shared/contract/upload-file.ts";
+import { FORM_BYTES, MAX_FILE_BYTES, uploadFile } from "../../../shared/contract/upload-file.ts";
 import { streamedRoute } from "../_shared/route.ts";
 import { type AppContext, callerClient } from "../_shared/auth.ts";
 import { parseInput } from "../_shared/body.ts";
@@ -22,11 +22,8 @@ type StoredFile = ReturnType<typeof readFile>;
 const readFile = (answer: unknown) => uploadFile.output.pick({ file: true }).parse(answer).file;
 
 export const upload = streamedRoute(uploadFile, async (context) => {
-  const file = await receiveFile(
-    context.req.raw,
-    MAX_FILE_BYTES,
-    (fields, incoming) => store(context, fields, incoming),
-  );
+  const limits = { maxFileBytes: MAX_FILE_BYTES, maxBodyBytes: MAX_FILE_BYTES + FORM_BYTES };
+  const file = await receiveFile(context.req.raw, limits, (fields, incoming) => store(context, fields, incoming));
   const bucket = callerClient(context).storage.from(file.bucket_name);
   const { data, error } = await bucket.createSignedUrl(file.file_path, SIGNED_URL_SECONDS);
   if (error) {

@@ -1,0 +1,140 @@
+// Lite's two connection pools, changed where lite would act unlike the platform: grants, settings, JSON, times, errors.
+import { createPostgresConnection, type PostgresConnection } from "@supabase/lite/postgres";
+import type { DatabaseError } from "./postgrest_errors.ts";
+
+/** What lite calls a transaction: all that is used of it here is to run one statement. */
+interface Transaction {
+  executeQuery(query: unknown): Promise<unknown>;
+}
+
+function run(transaction: Transaction, sql: string): Promise<unknown> {
+  const node = { kind: "RawNode", sqlFragments: [sql], parameters: [] };
+  return transaction.executeQuery({ query: node, queryId: { queryId: "stack" }, sql, parameters: [] });
+}
+
+/** One round trip for any number of transaction-local settings. */
+function applySettings(transaction: Transaction, settings: Record<string, string>): Promise<unknown> {
+  const calls = Object.entries(settings).map(([name, value]) =>
+    `set_config('${name}','${value.replaceAll("'", "''")}',true)`
+  );
+  return run(transaction, `select ${calls.join(",")}`);
+}
+
+/** Times as PostgREST writes them; lite passes on PostgreSQL's own spelling, `2026-01-31 12:00:00+00`. */
+function isoTime(oid: number) {
+  const parse = (text: string) => text.replace(" ", "T").replace(/([+-]\d\d)$/, "$1:00");
+  return { to: oid, from: [oid], serialize: (value: unknown) => value, parse };
+}
+
+/**
+ * Auth and rpc() hand JSON over as text, table writes as values; lite's own serializer encodes the text again, and stores
+ * one long string. A JSON string that reads as JSON itself ("5") cannot be told apart here, and is stored as what it says.
+ */
+function jsonText(oid: number) {
+  const serialize = (value: unknown) => isJsonText(value) ? value : JSON.stringify(value);
+  return { to: oid, from: [oid], serialize, parse: (text: string) => JSON.parse(text) };
+}
+
+function isJsonText(value: unknown): boolean {
+  if (typeof value !== "string") return false;
+  try {
+    JSON.parse(value);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Lite writes argument names bare, so a door with an argument called `limit` would be a syntax error. */
+function quoteArgumentNames(driver: PostgresConnection["driver"]): void {
+  const reserve = driver.reserve;
+  driver.reserve = async () => {
+    const reserved = await reserve();
+    const unsafe = reserved.unsafe;
+    return Object.assign(reserved, {
+      unsafe: (sql: string, ...rest: unknown[]) =>
+        Reflect.apply(unsafe, reserved, [sql.replaceAll(/\b([a-z_][a-z0-9_$]*) := /g, '"$1" := '), ...rest]),
+    });
+  };
+}
+
+/** Statement timeouts of the API roles, in the platform's way. */
+const PATIENCE: Record<string, string> = { anon: "3s" };
+
+interface RequestAuth {
+  auth?: { uid?: string | null; role?: string; jwt?: Record<string, unknown> | null };
+}
+
+interface RpcRequest {
+  method: string;
+  path: string;
+  requestHeaders?: Record<string, string>;
+}
+
+/** Opens a connection pool whose requests get exactly the settings that PostgREST gives them. */
+export function openDataConnection(
+  url: string,
+  extraSearchPath: string[],
+  noteError: (error: DatabaseError) => void,
+): PostgresConnection {
+  const connection = createPostgresConnection({
+    url,
+    // Unnamed statements: a named one would fail after a migration changed what it returns.
+    postgresOptions: {
+      max: 15,
+      prepare: false,
+      onnotice: () => {},
+      connection: { application_name: "data" },
+      types: { timestamp: isoTime(1114), timestamptz: isoTime(1184), json: jsonText(114), jsonb: jsonText(3802) },
+    },
+  });
+  quoteArgumentNames(connection.driver);
+  const searchPath = ["public", ...extraSearchPath]
+    .filter((schema, index, all) => all.indexOf(schema) === index)
+    .map((schema) => `"${schema.replaceAll('"', '""')}"`).join(", ");
+  return Object.assign(connection, {
+    // Lite's own version grants every table of every schema with RLS to anon: it would undo the migrations' revokes.
+    ensureRlsContext: () => Promise.resolve(true),
+    applyJwtSessionContext(transaction: Transaction, context: RequestAuth) {
+      const role = context.auth?.role ?? "anon";
+      return applySettings(transaction, {
+        "role": role,
+        "search_path": searchPath,
+        "statement_timeout": PATIENCE[role] ?? "8s",
+        "request.jwt.claims": JSON.stringify(context.auth?.jwt ?? { role }),
+        "request.jwt.claim.sub": context.auth?.jwt?.sub === undefined ? "" : String(context.auth.jwt.sub),
+        "request.jwt.claim.role": role,
+      });
+    },
+    applyRpcRequestGucs(transaction: Transaction, request: RpcRequest) {
+      return applySettings(transaction, {
+        "response.status": "",
+        "response.headers": "",
+        "request.method": request.method,
+        "request.path": request.path,
+        "request.headers": JSON.stringify(request.requestHeaders ?? {}),
+      });
+    },
+    normalizeDbError(error: unknown) {
+      const { code, message, detail, hint } = (error ?? {}) as Partial<DatabaseError>;
+      if (typeof code === "string" && /^[0-9A-Z]{5}$/.test(code)) {
+        noteError({ code, message: message ?? "", detail, hint });
+      }
+      return error;
+    },
+  });
+}
+
+/** Auth writes as the role it has on the platform, so that a sign-up trigger with too few rights fails here as well. */
+export function openAuthConnection(url: string): PostgresConnection {
+  return createPostgresConnection({
+    url,
+    postgresOptions: {
+      max: 8,
+      prepare: false,
+      onnotice: () => {},
+      connection: { application_name: "auth", role: "supabase_auth_admin", search_path: "auth" },
+      types: { json: jsonText(114), jsonb: jsonText(3802) },
+    },
+  });
+}

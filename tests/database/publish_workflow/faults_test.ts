@@ -1,0 +1,202 @@
+// publish_workflow: what is wrong with a graph is named, every fault at once, each with its node or edge.
+import { assert, assertEquals } from "@std/assert";
+import { shareDatabase } from "../../support/database.ts";
+import { createAgent, createProject, createWorkflow, graph } from "../../support/factories.ts";
+
+const db = await shareDatabase();
+const project = await createProject(db);
+const elsewhere = await createProject(db);
+const foreignAgent = await createAgent(db, elsewhere.id);
+
+interface Fault {
+  code: string;
+  node?: string;
+  edge?: string;
+  message: string;
+}
+
+/** What the compiler says of a definition; text is sent as it is, for JSON that JavaScript cannot write. */
+async function faultsOf(definition: unknown): Promise<Fault[]> {
+  const text = typeof definition === "string" ? definition : JSON.stringify(definition);
+  const [row] = await db.sql`select private.compile_definition(${project.id}, ${text}::text::jsonb) as compiled`;
+  return row?.compiled.faults;
+}
+
+/** `a → b`, where node a has these fields too. */
+const withNode = (fields: Record<string, unknown>) => graph([["a", "b"]], { a: fields });
+/** `a → b`, where the edge has these fields too. */
+const withEdge = (fields: Record<string, unknown>) => ({
+  ...graph([["a", "b"]]),
+  edges: [{ source: "a", target: "b", ...fields }],
+});
+const raw = (fields: string) => `{"nodes": [{"id": "a", "agent_type": "tester", ${fields}}], "edges": []}`;
+
+// What is wrong, the definition, and where the fault must point.
+const table: [string, string, unknown, { node?: string; edge?: string }][] = [
+  ["no nodes list", "invalid_definition", { edges: [] }, {}],
+  ["edges that are no list", "invalid_definition", { nodes: [], edges: {} }, {}],
+  ["a list for the state", "invalid_definition", { ...graph([["a", "b"]]), state: ["x"] }, {}],
+  ["no node at all", "empty_graph", { nodes: [], edges: [] }, {}],
+  ["nothing but start and end", "empty_graph", { nodes: [{ id: "__start__" }, { id: "__end__" }], edges: [] }, {}],
+  ["a node without an id", "invalid_node", { nodes: [{ agent_type: "tester" }], edges: [] }, {}],
+  ["a node with an empty id", "invalid_node", { nodes: [{ id: "", agent_type: "tester" }], edges: [] }, { node: "" }],
+  ["a node that is no object", "invalid_node", { nodes: ["a"], edges: [] }, {}],
+  ["two nodes with one id", "duplicate_node", {
+    nodes: [{ id: "a", agent_type: "tester" }, { id: "a", agent_type: "backend" }],
+    edges: [],
+  }, { node: "a" }],
+  ["an unknown node type", "unknown_node_type", withNode({ type: "wizard" }), { node: "a" }],
+  ["a map node", "unsupported", withNode({ type: "map", over: "$.files" }), { node: "a" }],
+  ["a join of any", "unsupported", withNode({ join: "any" }), { node: "a" }],
+  ["an unknown join", "invalid_node", withNode({ join: "some" }), { node: "a" }],
+  ["a node without an agent type", "missing_agent_type", { nodes: [{ id: "a" }], edges: [] }, { node: "a" }],
+  ["an unknown agent type", "unknown_agent_type", withNode({ agent_type: "wizard" }), { node: "a" }],
+  ["an agent that is no id", "unknown_agent", withNode({ agent_id: "bob" }), { node: "a" }],
+  ["an agent that does not exist", "unknown_agent", withNode({ agent_id: crypto.randomUUID() }), { node: "a" }],
+  ["an agent of another project", "unknown_agent", withNode({ agent_id: foreignAgent }), { node: "a" }],
+  ["a map without over", "map_without_over", withNode({ type: "map" }), { node: "a" }],
+  ["a map over no jsonpath", "bad_jsonpath", withNode({ type: "map", over: "files[" }), { node: "a" }],
+  ["an input that is a list", "invalid_node", withNode({ input: ["$.a"] }), { node: "a" }],
+  ["an input with a broken jsonpath", "bad_jsonpath", withNode({ input: { x: "$.a[" } }), { node: "a" }],
+  ["an input with a jsonpath variable", "bad_jsonpath", withNode({ input: { x: "$goal" } }), { node: "a" }],
+  ["a variable inside a filter", "bad_jsonpath", withNode({ input: { x: "$.a[*] ? (@ == $v)" } }), { node: "a" }],
+  ["no attempts", "invalid_node", withNode({ retry: { max_attempts: 0 } }), { node: "a" }],
+  ["too many attempts", "invalid_node", withNode({ retry: { max_attempts: 101 } }), { node: "a" }],
+  ["half an attempt", "invalid_node", withNode({ retry: { max_attempts: 1.5 } }), { node: "a" }],
+  ["attempts in words", "invalid_node", withNode({ retry: { max_attempts: "3" } }), { node: "a" }],
+  ["a negative backoff", "invalid_node", withNode({ retry: { backoff_seconds: -1 } }), { node: "a" }],
+  ["a timeout of nothing", "invalid_node", withNode({ timeout_seconds: 0 }), { node: "a" }],
+  ["a priority beyond the scale", "invalid_node", withNode({ priority: 101 }), { node: "a" }],
+  [
+    "an edge to nowhere",
+    "unknown_node",
+    graph([["a", "b"]]).nodes.length && {
+      ...graph([["a", "b"]]),
+      edges: [{ source: "a", target: "b" }, { source: "a", target: "ghost" }],
+    },
+    { edge: "a → ghost" },
+  ],
+  ["an edge from nowhere", "unknown_node", {
+    ...graph([["a", "b"]]),
+    edges: [{ source: "ghost", target: "a" }, { source: "a", target: "b" }],
+  }, { edge: "ghost → a" }],
+  ["an edge that leaves the end", "invalid_edge", graph([["a", "__end__"], ["__end__", "b"]]), { edge: "__end__ → b" }],
+  ["an edge into the start", "invalid_edge", graph([["a", "__start__"], ["a", "b"]]), { edge: "a → __start__" }],
+  ["a condition that is no jsonpath", "bad_jsonpath", withEdge({ when: "$.a ==" }), { edge: "a → b" }],
+  ["a condition", "unsupported", withEdge({ when: "$.ok == true" }), { edge: "a → b" }],
+  ["a label", "unsupported", withEdge({ label: "yes" }), { edge: "a → b" }],
+  ["a loop", "unsupported", withEdge({ loop: { max_iterations: 3 } }), { edge: "a → b" }],
+  ["an unknown reducer", "unknown_reducer", { ...graph([["a", "b"]]), state: { x: "concat" } }, {}],
+  ["a node that leads to itself", "cycle_without_loop", graph([["a", "a"]]), { node: "a" }],
+  ["a circle of two", "cycle_without_loop", graph([["a", "b"], ["b", "a"]]), { node: "a" }],
+  [
+    "a node that the start does not reach",
+    "unreachable_node",
+    graph([["__start__", "a"], ["a", "__end__"], [
+      "b",
+      "__end__",
+    ]]),
+    { node: "b" },
+  ],
+  ["a node that does not lead to the end", "no_way_to_end", graph([["__start__", "a"], ["a", "__end__"], ["a", "b"]]), {
+    node: "b",
+  }],
+];
+for (const [what, code, definition, place] of table) {
+  Deno.test(`${what} is the fault ${code}${place.node ?? place.edge ? ` of ${place.node ?? place.edge}` : ""}`, async () => {
+    const faults = await faultsOf(definition);
+    const fault = faults.find((one) => one.code === code && one.node === place.node && one.edge === place.edge);
+    assert(fault, `Expected ${code} at ${JSON.stringify(place)}: got ${JSON.stringify(faults)}`);
+    assert(fault.message.length > 10);
+  });
+}
+
+Deno.test("faults of every kind are named in one answer, those of the graph's shape too", async () => {
+  const definition = {
+    nodes: [
+      { id: "a", agent_type: "wizard" },
+      { id: "b", agent_type: "tester", retry: { max_attempts: 0 } },
+      { id: "c", agent_type: "tester" },
+      { id: "d", agent_type: "tester" },
+      { id: "island", agent_type: "tester" },
+      { id: "dead end", agent_type: "tester" },
+    ],
+    edges: [
+      ["__start__", "a"],
+      ["a", "b"],
+      ["b", "ghost"],
+      ["b", "__end__"],
+      ["b", "c"],
+      ["c", "d"],
+      ["d", "c"],
+      ["d", "__end__"],
+      ["island", "__end__"],
+      ["b", "dead end"],
+    ].map(([source, target]) => ({ source, target })),
+    state: { log: "concat" },
+  };
+  const found = (await faultsOf(definition)).map((fault) => [fault.code, fault.node ?? fault.edge ?? ""].join(" "));
+  for (
+    const expected of [
+      "unknown_agent_type a",
+      "invalid_node b",
+      "unknown_node b → ghost",
+      "unknown_reducer ",
+      "cycle_without_loop c",
+      "cycle_without_loop d",
+      "unreachable_node island",
+      "no_way_to_end dead end",
+    ]
+  ) {
+    assert(found.includes(expected), `${expected} is missing in ${JSON.stringify(found)}`);
+  }
+});
+
+Deno.test("publishing refuses with workflow_invalid, lists the faults and keeps the draft a draft", async () => {
+  const workflow_id = await createWorkflow(db, project, withNode({ agent_type: "wizard" }));
+  const refusal = await db.refusal(project.editor.actor, "start_workflow", { workflow_id });
+  assertEquals([refusal.code, refusal.sqlstate], ["workflow_invalid", "PT422"]);
+  assertEquals((refusal.details.faults as Fault[]).map((fault) => [fault.code, fault.node]), [[
+    "unknown_agent_type",
+    "a",
+  ]]);
+  const [row] = await db.sql`select status, current_version from public.workflows where id = ${workflow_id}`;
+  assertEquals([row?.status, row?.current_version], ["draft", null]);
+});
+
+Deno.test("a field that is null counts as not given", async () => {
+  const nulls = {
+    agent_id: null,
+    join: null,
+    retry: { max_attempts: null, backoff_seconds: null },
+    priority: null,
+    timeout_seconds: null,
+  };
+  const workflow_id = await createWorkflow(db, project, withNode(nulls));
+  const { tasks } = await db.rpc(project.editor.actor, "start_workflow", { workflow_id });
+  assertEquals([tasks[0].max_attempts, tasks[0].priority], [3, 0]);
+});
+
+Deno.test("a whole number may be written with a decimal point", async () => {
+  assertEquals(await faultsOf(raw('"retry": {"max_attempts": 3.0}, "priority": 1.0')), []);
+  const [row] = await db.sql`
+    insert into public.workflows (project_id, name, definition)
+    values (${project.id}, 'Points', ${raw('"retry": {"max_attempts": 3.0}')}::text::jsonb) returning id`;
+  await db.rpc(project.owner.actor, "start_workflow", { workflow_id: row?.id });
+});
+
+Deno.test("more than 10,000 nodes are refused, also where start and end are not listed", async () => {
+  const nodes = Array.from({ length: 10_001 }, (_, index) => ({ id: `n${index}` }));
+  const faults = await faultsOf({ nodes, edges: [], defaults: { agent_type: "tester" } });
+  assertEquals(faults.map((fault) => fault.code), ["too_many_nodes"]);
+});
+
+Deno.test("more than 50,000 edges are refused", async () => {
+  const edges = Array.from({ length: 50_001 }, () => ({}));
+  assertEquals((await faultsOf({ nodes: [], edges })).map((fault) => fault.code), ["too_many_edges"]);
+});
+
+Deno.test("a definition over 1 MiB is refused", async () => {
+  const definition = { ...graph([["a", "b"]]), note: "x".repeat(1024 * 1024) };
+  assertEquals((await faultsOf(definition)).map((fault) => fault.code), ["definition_too_large"]);
+});

@@ -1,0 +1,190 @@
+// POST /save-artifact over HTTP: versions of a file, and the refusal that keeps a change from being lost.
+import { assert, assertEquals } from "@std/assert";
+import { saveArtifact } from "../../shared/contract/save-artifact.ts";
+import { assertAnswer, assertRefused, type Body, call, type Reply, type Sender } from "../support/http.ts";
+import { testAccess } from "./access.ts";
+import { anotherProject, claimTask, type Project } from "./project.ts";
+
+const team = testAccess({
+  path: "save-artifact",
+  operation: saveArtifact,
+  body: (project) => Promise.resolve({ project_id: project.id, file_path: "a.txt", content: "text" }),
+  stranger: "project_not_found",
+  editor: "allowed",
+});
+
+const fresh = async () => await anotherProject(await team());
+const save = (sender: Sender, project: Project, fields: Record<string, unknown> = {}): Promise<Reply> =>
+  call(sender, "save-artifact", { project_id: project.id, file_path: "a.txt", content: "text", ...fields });
+
+Deno.test("save_artifact: the first save answers 201 with version 1, as the contract has it", async () => {
+  const project = await fresh();
+  const fields = { file_path: "src/deep/main.ts", content: "let a = 1;\n", language: "ts", metadata: { by: "hand" } };
+  const { artifact, merged } = assertAnswer(await save(project.editor, project, fields), saveArtifact, 201);
+  assertEquals([artifact.version, artifact.is_active, artifact.name, artifact.type], [1, true, "main.ts", "file"]);
+  assertEquals([artifact.language, artifact.content, artifact.metadata], ["ts", "let a = 1;\n", { by: "hand" }]);
+  assertEquals([artifact.created_by, artifact.project_id, merged], [project.editor.id, project.id, false]);
+});
+
+Deno.test("save_artifact: the hash is the sha256 of the content's bytes", async () => {
+  const project = await fresh();
+  const content = "grüße 👋\r\n\ttab";
+  const { artifact } = assertAnswer(await save(project.editor, project, { content }), saveArtifact, 201);
+  const hash = new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(content)));
+  assertEquals([artifact.content, artifact.content_sha256], [content, hash.toHex()]);
+});
+
+Deno.test("save_artifact: each change is one version more, and only the last is active", async () => {
+  const project = await fresh();
+  for (const content of ["one", "two", "three"]) await save(project.editor, project, { content });
+  const { data } = await project.owner.client.from("code_artifacts").select("version, content, is_active")
+    .eq("project_id", project.id).order("version");
+  assertEquals(data, [
+    { version: 1, content: "one", is_active: false },
+    { version: 2, content: "two", is_active: false },
+    { version: 3, content: "three", is_active: true },
+  ]);
+});
+
+Deno.test("save_artifact: the content that is there already answers 200 and makes no version", async () => {
+  const project = await fresh();
+  const first = assertAnswer(await save(project.editor, project), saveArtifact, 201);
+  const again = assertAnswer(await save(project.owner, project), saveArtifact, 200);
+  assertEquals(again, first);
+});
+
+Deno.test("save_artifact: an empty file can be saved", async () => {
+  const project = await fresh();
+  const { artifact } = assertAnswer(await save(project.editor, project, { content: "" }), saveArtifact, 201);
+  assertEquals(artifact.content, "");
+});
+
+Deno.test("save_artifact: twenty saves at once get twenty versions without a gap", async () => {
+  const project = await fresh();
+  const replies = await Promise.all(
+    Array.from({ length: 20 }, (_, index) => save(project.editor, project, { content: `text ${index}` })),
+  );
+  assertEquals(replies.map(({ status }) => status), Array(20).fill(201));
+  const versions = replies.map((reply) => reply.body.artifact.version).sort((a, b) => a - b);
+  assertEquals(versions, Array.from({ length: 20 }, (_, index) => index + 1));
+});
+
+Deno.test("save_artifact: a save that names its task is kept with it", async () => {
+  const project = await fresh();
+  const { id } = await claimTask(project);
+  const { artifact } = assertAnswer(await save("worker", project, { task_id: id }), saveArtifact, 201);
+  assertEquals([artifact.task_id, artifact.created_by], [id, null]);
+});
+
+Deno.test("save_artifact: a task of another project is task_not_found", async () => {
+  const [project, other] = [await fresh(), await fresh()];
+  const { id } = await claimTask(other);
+  for (const task_id of [id, crypto.randomUUID()]) {
+    assertRefused(await save(project.editor, project, { task_id }), "task_not_found");
+  }
+});
+
+Deno.test("save_artifact: a moved file is artifact_conflict with base, head and both sides' hunks", async () => {
+  const project = await fresh();
+  await save(project.editor, project, { content: "a\nb\nc\n" });
+  await save(project.owner, project, { content: "a\nB\nc\n" });
+  const reply = await save(project.editor, project, { content: "a\nβ\nc\n", base_version: 1 });
+  assertRefused(reply, "artifact_conflict");
+  const { details } = reply.body.error;
+  assertEquals([details.file_path, details.base_version, details.head_version], ["a.txt", 1, 2]);
+  assertEquals(details.base, { version: 1, content: "a\nb\nc\n" });
+  assertEquals([details.head.version, details.head.content, details.head.created_by], [
+    2,
+    "a\nB\nc\n",
+    project.owner.id,
+  ]);
+  const change = ([hunk]: Body[]) => [hunk.buffer1.offset, hunk.buffer1.chunk, hunk.buffer2.chunk];
+  assertEquals(change(details.hunks.yours), [1, ["b\n"], ["β\n"]]);
+  assertEquals(change(details.hunks.theirs), [1, ["b\n"], ["B\n"]]);
+  assertEquals(details.mergeable, false);
+});
+
+Deno.test("save_artifact: with the head as its base a save goes through", async () => {
+  const project = await fresh();
+  await save(project.editor, project, { content: "one" });
+  const { artifact } = assertAnswer(
+    await save(project.editor, project, { content: "two", base_version: 1 }),
+    saveArtifact,
+    201,
+  );
+  assertEquals(artifact.version, 2);
+});
+
+Deno.test("save_artifact: base_version 0 makes a file that must not exist yet", async () => {
+  const project = await fresh();
+  assertEquals((await save(project.editor, project, { base_version: 0 })).status, 201);
+  assertRefused(await save(project.editor, project, { content: "other", base_version: 0 }), "artifact_conflict");
+});
+
+Deno.test("save_artifact: a base that never was is artifact_conflict, even when merging", async () => {
+  const project = await fresh();
+  await save(project.editor, project);
+  for (const on_conflict of ["fail", "merge"]) {
+    const reply = await save(project.editor, project, { content: "other", base_version: 9, on_conflict });
+    assertRefused(reply, "artifact_conflict");
+    assertEquals(reply.body.error.details.head_version, 1);
+  }
+});
+
+for (const file_path of ["../up", "/abs", "a//b", "a/./b", "a/../b", "a/", "line\nbreak", "x".repeat(1024) + "ü"]) {
+  Deno.test(`save_artifact: the path ${JSON.stringify(file_path.slice(0, 12))} is refused by the field's name`, async () => {
+    const project = await fresh();
+    const reply = await save(project.editor, project, { file_path });
+    assertRefused(reply, "validation_failed");
+    const [field] = reply.body.error.details.fields;
+    assertEquals(field.path, "file_path");
+    assert(typeof field.message === "string" && field.message.length > 0, "The field has no message");
+  });
+}
+
+Deno.test("save_artifact: a path of 1,024 bytes with folders and dots in names is taken", async () => {
+  const project = await fresh();
+  const file_path = `.github/a..b/${"x".repeat(1011)}`;
+  const { artifact } = assertAnswer(await save(project.editor, project, { file_path }), saveArtifact, 201);
+  assertEquals(artifact.file_path, file_path);
+});
+
+Deno.test("save_artifact: a content of 1 MiB is taken, one byte more in UTF-8 is not", async () => {
+  const project = await fresh();
+  assertEquals((await save(project.editor, project, { content: "x".repeat(1_048_576) })).status, 201);
+  const reply = await save(project.editor, project, { content: "ü" + "x".repeat(1_048_575) });
+  assertRefused(reply, "payload_too_large");
+});
+
+Deno.test("save_artifact: the two ways to write ü in a path are one file", async () => {
+  const project = await fresh();
+  await save(project.editor, project, { file_path: "u\u0308.txt", content: "one" });
+  const { artifact } = assertAnswer(
+    await save(project.editor, project, { file_path: "\u00fc.txt", content: "two" }),
+    saveArtifact,
+    201,
+  );
+  assertEquals(artifact.version, 2);
+});
+
+Deno.test("save_artifact: wrong fields are named one by one", async () => {
+  const { owner } = await team();
+  const reply = await call(owner, "save-artifact", {
+    project_id: "x",
+    file_path: "",
+    type: "page",
+    metadata: [],
+    base_version: -1,
+    on_conflict: "overwrite",
+  });
+  assertRefused(reply, "validation_failed");
+  assertEquals(reply.body.error.details.fields.map(({ path }: { path: string }) => path), [
+    "project_id",
+    "file_path",
+    "content",
+    "type",
+    "metadata",
+    "base_version",
+    "on_conflict",
+  ]);
+});

@@ -1,0 +1,110 @@
+// POST /upload-file when the body breaks or the client goes: nothing is left, and the function serves the next one.
+import { assert, assertEquals } from "@std/assert";
+import type { Person } from "../support/actors.ts";
+import { assertRefused, call } from "../support/http.ts";
+import { stack } from "../support/stack.ts";
+import { startFunctionProcess } from "./function_process.ts";
+import { anotherProject, createTeam, type Project } from "./project.ts";
+import { beginning, END, leftovers, leftoversInTheEnd, MULTIPART, stalling, textUpload } from "./uploads.ts";
+
+let signedUp: Promise<Project> | undefined;
+const fresh = async () => await anotherProject(await (signedUp ??= createTeam()));
+const NOTHING = { rows: 0, objects: 0 };
+
+/** Begins an upload, waits until the function has reserved its row, and hangs up. */
+async function hangUp(url: string, { token }: Person, projectId: string, bytes: number): Promise<void> {
+  const controller = new AbortController();
+  const answer = fetch(url, {
+    method: "POST",
+    headers: { ...MULTIPART, apikey: stack.publishableKey, authorization: `Bearer ${token}` },
+    body: stalling(beginning(projectId), bytes),
+    signal: controller.signal,
+  });
+  answer.catch(() => {});
+  const deadline = Date.now() + 10_000;
+  while ((await leftovers(projectId)).rows === 0 && Date.now() < deadline) {
+    await new Promise((done) => setTimeout(done, 20));
+  }
+  controller.abort();
+  await answer.then((response) => response.body?.cancel(), () => {});
+}
+
+const BROKEN: [string, (projectId: string) => string][] = [
+  ["ends in the middle of the file", (id) => beginning(id) + "half a fi"],
+  ["ends where the file begins", (id) => beginning(id)],
+  ["ends in a part's header", (id) => beginning(id).slice(0, -40)],
+  ["ends in the closing boundary", (id) => beginning(id) + "file" + END.slice(0, -6)],
+  ["has no boundary in it", () => "just some text"],
+  ["holds a closing boundary only", () => END.slice(2)],
+  ["names a part with a line break", (id) => beginning(id, 'form-data; name="fi\nle"; filename="x"') + "x" + END],
+  ["has a part without a disposition", (id) => beginning(id, "attachment") + "x" + END],
+  ["is empty", () => ""],
+];
+
+for (const [claim, body] of BROKEN) {
+  Deno.test(`upload_file: a body that ${claim} is refused, and nothing is left`, async () => {
+    const project = await fresh();
+    const reply = await call(project.editor, "upload-file", body(project.id), { headers: MULTIPART });
+    assertRefused(reply, reply.status === 415 ? "unsupported_media_type" : "validation_failed");
+    assertEquals(await leftovers(project.id), NOTHING);
+  });
+}
+
+Deno.test("upload_file: a whole body made by hand is taken, so that the broken ones fail for their breaks", async () => {
+  const project = await fresh();
+  const reply = await call(project.editor, "upload-file", `${beginning(project.id)}bytes${END}`, {
+    headers: MULTIPART,
+  });
+  assertEquals([reply.status, reply.body?.file?.file_size], [201, 5]);
+});
+
+Deno.test("upload_file: a client that hangs up in the middle leaves no row and no object", async () => {
+  const project = await fresh();
+  await hangUp(`${stack.url}/functions/v1/upload-file`, project.editor, project.id, 1_048_576);
+  assertEquals(await leftoversInTheEnd(project.id), NOTHING);
+});
+
+Deno.test("upload_file: after fifty broken uploads at once the same process still answers, and holds nothing of them", async () => {
+  const project = await fresh();
+  await using process = await startFunctionProcess("upload-file");
+  const { token } = project.editor;
+  const headers = { ...MULTIPART, apikey: stack.publishableKey, authorization: `Bearer ${token}` };
+  const projects = await Promise.all(Array.from({ length: 5 }, fresh));
+  const send = async (index: number) => {
+    const { id } = projects[index % 5] ?? project;
+    if (index % 2 === 0) return await hangUp(process.url, project.editor, id, (index % 7) * 262_144);
+    const [, body] = BROKEN[index % BROKEN.length] ?? [];
+    const response = await fetch(process.url, { method: "POST", headers, body: body?.(id) }).catch(() => undefined);
+    await response?.body?.cancel();
+  };
+  await Promise.all(Array.from({ length: 50 }, (_, index) => send(index)));
+  for (const { id } of projects) assertEquals(await leftoversInTheEnd(id), NOTHING);
+  const response = await fetch(process.url, {
+    method: "POST",
+    headers: { apikey: stack.publishableKey, authorization: `Bearer ${token}` },
+    body: textUpload(project.id),
+  });
+  assertEquals([response.status, process.isRunning()], [201, true]);
+  await response.body?.cancel();
+});
+
+Deno.test("upload_file: uploads of 45 MiB stay within the platform's 256 MB of memory", async () => {
+  const project = await fresh();
+  await using process = await startFunctionProcess("upload-file");
+  const headers = { ...MULTIPART, apikey: stack.publishableKey, authorization: `Bearer ${project.editor.token}` };
+  for (let round = 0; round < 2; round++) {
+    let chunks = 720;
+    const body = new ReadableStream<Uint8Array>({
+      start: (controller) => controller.enqueue(new TextEncoder().encode(beginning(project.id))),
+      pull(controller) {
+        if (chunks-- > 0) return controller.enqueue(new Uint8Array(65_536));
+        controller.enqueue(new TextEncoder().encode(END));
+        controller.close();
+      },
+    });
+    const response = await fetch(process.url, { method: "POST", headers, body });
+    assertEquals([response.status, (await response.json()).file?.file_size], [201, 45 * 1_048_576]);
+  }
+  const peak = await process.peakMemory() ?? 0;
+  assert(peak < 256_000_000, `The process took ${Math.round(peak / 1e6)} MB`);
+});

@@ -1,0 +1,62 @@
+// Building uploads by hand, also broken ones, and looking for what an upload left behind.
+import postgres from "postgres";
+import { stack } from "../support/stack.ts";
+
+/** A form as any client sends it: the fields in the order given, the file where it stands among them. */
+export function form(...parts: [string, string | File][]): FormData {
+  const data = new FormData();
+  for (const [name, value] of parts) {
+    if (value instanceof File) data.append(name, value, value.name);
+    else data.append(name, value);
+  }
+  return data;
+}
+
+/** The project, then one small text file. */
+export const textUpload = (projectId: string, text = "some text") =>
+  form(["project_id", projectId], ["file", new File([text], "notes.txt", { type: "text/plain" })]);
+
+const BOUNDARY = "----boundary";
+export const MULTIPART = { "content-type": `multipart/form-data; boundary=${BOUNDARY}` };
+
+/** Raw multipart up to the file's first byte; append bytes, and `END` for a whole body. */
+export const beginning = (projectId: string, fileHeader = 'form-data; name="file"; filename="a.bin"') =>
+  `--${BOUNDARY}\r\ncontent-disposition: form-data; name="project_id"\r\n\r\n${projectId}\r\n` +
+  `--${BOUNDARY}\r\ncontent-disposition: ${fileHeader}\r\ncontent-type: application/octet-stream\r\n\r\n`;
+export const END = `\r\n--${BOUNDARY}--\r\n`;
+
+/** A body that sends this text and some bytes, and then neither ends nor says more. */
+export function stalling(text: string, bytes: number): ReadableStream<Uint8Array> {
+  return new ReadableStream({
+    start(controller) {
+      controller.enqueue(new TextEncoder().encode(text));
+      for (let sent = 0; sent < bytes; sent += 65_536) controller.enqueue(new Uint8Array(65_536));
+    },
+  });
+}
+
+let connection: postgres.Sql | undefined;
+
+/** The database behind everything, for what no client may see or do. Ended by the test runner's process. */
+export const sql = () => connection ??= postgres(stack.databaseUrl, { max: 2, onnotice: () => {}, idle_timeout: 1 });
+
+/** How many rows and objects the project has. */
+export async function leftovers(projectId: string): Promise<{ rows: number; objects: number }> {
+  const [row] = await sql()<{ rows: number; objects: number }[]>`
+    select
+      (select count(*)::integer from public.file_storage where project_id = ${projectId}) as rows,
+      (select count(*)::integer from storage.objects where bucket_id = 'genesis-files' and name like ${
+    projectId + "/%"
+  }) as objects`;
+  return { rows: row?.rows ?? -1, objects: row?.objects ?? -1 };
+}
+
+/** The same, once nothing is left or ten seconds are over: taking back goes on after a client has gone. */
+export async function leftoversInTheEnd(projectId: string) {
+  const deadline = Date.now() + 10_000;
+  for (;;) {
+    const left = await leftovers(projectId);
+    if (left.rows + left.objects === 0 || Date.now() > deadline) return left;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}

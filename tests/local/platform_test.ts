@@ -1,0 +1,143 @@
+// What a migration finds on the local database, and may do there, as on a hosted project.
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import postgres from "postgres";
+import { applyPlatform, connect } from "../../local/platform.ts";
+import { type Postgres, startPostgres } from "../../local/postgres.ts";
+import { freePorts } from "./fixture.ts";
+
+let server: Postgres;
+let directory: string;
+let sql: postgres.Sql;
+
+Deno.test.beforeAll(async () => {
+  directory = await Deno.makeTempDir({ prefix: "genesis-platform-" });
+  await Deno.chmod(directory, 0o755);
+  server = await startPostgres(directory, freePorts());
+  await applyPlatform(server.adminUrl);
+  const admin = connect(server.adminUrl);
+  await admin`alter role postgres password 'postgres'`;
+  await admin.end();
+  sql = connect(server.databaseUrl);
+});
+
+Deno.test.afterAll(async () => {
+  await sql.end();
+  await server.stop();
+  await Deno.remove(directory, { recursive: true });
+});
+
+Deno.test("migrations run as postgres, who is no superuser, with hosted's search path", async () => {
+  const [role] = await sql`
+    select rolname, rolsuper, rolbypassrls, rolcreaterole, current_setting('search_path') as path
+    from pg_roles where rolname = current_user`;
+  assertEquals({ ...role }, {
+    rolname: "postgres",
+    rolsuper: false,
+    rolbypassrls: true,
+    rolcreaterole: true,
+    path: '"$user", public, extensions',
+  });
+});
+
+Deno.test("postgres may reference auth.users, watch it, and take the watch back", async () => {
+  await sql.unsafe(`
+    create table public.people (id uuid primary key references auth.users (id) on delete cascade, name text);
+    create function public.on_user() returns trigger language plpgsql security definer set search_path = '' as $$
+      begin insert into public.people values (new.id, new.raw_user_meta_data ->> 'name'); return new; end $$;
+    create trigger users_on_user after insert on auth.users for each row execute function public.on_user();
+    insert into auth.users (id, instance_id, aud, role, email, raw_user_meta_data)
+      values ('00000000-0000-0000-0000-00000000000a', '00000000-0000-0000-0000-000000000000',
+              'authenticated', 'authenticated', 'ada@example.com', '{"name":"Ada"}');
+    drop trigger users_on_user on auth.users;`);
+  assertEquals((await sql`select name from public.people`)[0].name, "Ada");
+});
+
+Deno.test("postgres may write policies on realtime.messages and storage.objects, and publish a table", async () => {
+  await sql.unsafe(`
+    create policy "members can hear" on realtime.messages for select to authenticated
+      using (realtime.topic() = 'project:' || (select auth.uid()));
+    create policy "members can see" on storage.objects for select to authenticated using (bucket_id = 'x');
+    create table public.heard (id int primary key);
+    alter publication supabase_realtime add table public.heard;`);
+  assertEquals(
+    (await sql`select tablename from pg_publication_tables where pubname = 'supabase_realtime'`).map((row) =>
+      row.tablename
+    ),
+    ["heard"],
+  );
+});
+
+Deno.test("postgres may not create anything in the schemas auth and realtime", async () => {
+  for (const schema of ["auth", "realtime"]) {
+    await assertRejects(
+      () => sql.unsafe(`create table ${schema}.mine (id int)`),
+      Error,
+      "permission denied for schema",
+    );
+  }
+});
+
+Deno.test("the API roles get the platform's permissive defaults, until a migration takes them back for good", async () => {
+  await sql.unsafe("create table public.open (id int)");
+  assertEquals((await sql`select has_table_privilege('anon', 'public.open', 'insert') as may`)[0].may, true);
+  await sql.unsafe("alter default privileges in schema public revoke all on tables from anon");
+  await applyPlatform(server.adminUrl);
+  await sql.unsafe("create table public.shut (id int)");
+  assertEquals((await sql`select has_table_privilege('anon', 'public.shut', 'insert') as may`)[0].may, false);
+});
+
+Deno.test("auth.uid, role, email and jwt read the request's claims", async () => {
+  const claims = { sub: "00000000-0000-0000-0000-00000000000a", role: "authenticated", email: "ada@example.com" };
+  const [row] = await sql.begin(async (transaction) => {
+    await transaction`select set_config('request.jwt.claims', ${
+      JSON.stringify(claims)
+    }, true), set_config('role', 'authenticated', true)`;
+    return await transaction`select auth.uid() as sub, auth.role() as role, auth.email() as email, auth.jwt() as jwt`;
+  });
+  assertEquals({ ...row }, { ...claims, jwt: claims });
+  assertEquals({ ...(await sql`select auth.uid() as uid, auth.role() as role`)[0] }, { uid: null, role: null });
+});
+
+Deno.test("realtime.send stores a message for today, and a refused one is a warning, not a failure", async () => {
+  await sql`select realtime.send('{"a":1}', 'changed', 'project:1')`;
+  const [message] = await sql`select payload, event, topic, private, extension from realtime.messages`;
+  assertEquals([message.event, message.topic, message.private, message.extension], [
+    "changed",
+    "project:1",
+    true,
+    "broadcast",
+  ]);
+  assert(typeof message.payload.id === "string" && message.payload.a === 1);
+  await sql.begin(async (transaction) => {
+    await transaction`select set_config('role', 'authenticated', true)`;
+    await transaction`select realtime.send('{}', 'changed', 'project:2')`;
+  });
+  assertEquals((await sql`select count(*)::int as count from realtime.messages`)[0].count, 1);
+});
+
+Deno.test("broadcast_changes sends what a row was and is", async () => {
+  await sql.unsafe(`
+    create table public.watched (id int primary key, name text);
+    create function public.tell() returns trigger language plpgsql security definer set search_path = '' as $$ begin
+      perform realtime.broadcast_changes('row:' || new.id, tg_op, tg_op, tg_table_name, tg_table_schema, new, old);
+      return null; end $$;
+    create trigger watched_tell after insert or update on public.watched for each row execute function public.tell();
+    insert into public.watched values (7, 'a');
+    update public.watched set name = 'b';`);
+  const rows = await sql`select payload from realtime.messages where topic = 'row:7' order by inserted_at, event`;
+  const [{ operation, record, old_record, table }] = rows.map((row) => row.payload).filter((row) =>
+    row.operation === "UPDATE"
+  );
+  assertEquals([operation, record.name, old_record.name, table], ["UPDATE", "b", "a", "watched"]);
+});
+
+Deno.test("a clone of a migrated database has all of it, and takes the platform again", async () => {
+  await sql.end();
+  const admin = connect(server.adminUrl.replace(/\/postgres$/, "/template1"));
+  await admin`create database copy template postgres owner postgres`;
+  await admin.end();
+  await applyPlatform(server.adminUrl.replace(/\/postgres$/, "/copy"));
+  sql = connect(server.databaseUrl.replace(/\/postgres$/, "/copy"));
+  assertEquals((await sql`select count(*)::int as count from public.people`)[0].count, 1);
+  await sql.unsafe("create extension if not exists pg_trgm with schema extensions");
+});

@@ -1,0 +1,67 @@
+// Transactions that a test holds open, to decide in which order two callers meet.
+import type postgres from "postgres";
+import { type Actor, type Answer, become, callDoor, type TestDatabase } from "./database.ts";
+
+export interface OpenTransaction extends AsyncDisposable {
+  /** The server process behind it, to ask what it waits for. */
+  pid: number;
+  sql: postgres.TransactionSql;
+  rpc(door: string, args?: Record<string, unknown>): Promise<Answer>;
+  commit(): Promise<void>;
+  rollback(): Promise<void>;
+}
+
+/**
+ * Begins a transaction as the actor on a connection of its own.
+ *
+ *     await using first = await openTransaction(db, "worker");
+ *     await first.rpc("claim_tasks", { … });      // holds its locks until first.commit()
+ */
+export async function openTransaction(db: TestDatabase, actor: Actor): Promise<OpenTransaction> {
+  const begun = Promise.withResolvers<postgres.TransactionSql>();
+  const ending = Promise.withResolvers<"commit" | "rollback">();
+  const rolledBack = new Error("rolled back by the test");
+  const ended = db.connect().begin(async (tx) => {
+    await become(tx, actor);
+    begun.resolve(tx);
+    if (await ending.promise === "rollback") throw rolledBack;
+  });
+  ended.catch(begun.reject);
+  const sql = await begun.promise;
+  const [backend] = await sql<{ pid: number }[]>`select pg_backend_pid() as pid`;
+  const end = async (how: "commit" | "rollback") => {
+    ending.resolve(how);
+    try {
+      await ended;
+    } catch (error) {
+      if (error !== rolledBack) throw error;
+    }
+  };
+  return {
+    pid: backend?.pid ?? 0,
+    sql,
+    rpc: (door, args) => callDoor(sql, door, args),
+    commit: () => end("commit"),
+    rollback: () => end("rollback"),
+    // A statement that failed has failed its test already; it must not hide that here.
+    [Symbol.asyncDispose]: () => end("rollback").catch(() => {}),
+  };
+}
+
+/** Resolves once that transaction waits for another's lock, or once `unless` has settled without having to. */
+export async function waitUntilBlocked(
+  db: TestDatabase,
+  transaction: OpenTransaction,
+  unless?: Promise<unknown>,
+): Promise<void> {
+  let isSettled = false;
+  const settle = () => void (isSettled = true);
+  unless?.then(settle, settle);
+  const deadline = Date.now() + 10_000;
+  while (Date.now() < deadline && !isSettled) {
+    const [row] = await db.sql`select cardinality(pg_blocking_pids(${transaction.pid})) as n`;
+    if (row?.n > 0) return;
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  if (!isSettled) throw new Error("The transaction was expected to wait for a lock, but it does not");
+}
