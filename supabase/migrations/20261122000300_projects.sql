@@ -44,7 +44,7 @@ alter table public.project_collaborators enable row level security;
 create trigger projects_set_updated_at before update on public.projects
 for each row execute function private.set_updated_at();
 
--- The caller's projects for a minimum standing. reader: may look, which is members and admins. viewer: is a member, of
+-- The caller's projects for a minimum standing. reader: may look, which is members, admins and workers. viewer: is a member, of
 -- an active or archived project (an owner also of a deleted one, to restore it). editor: may write, so active ones only.
 -- owner: owns it, in any state.
 create function private.project_ids(p_role text)
@@ -73,7 +73,7 @@ as $$
   union all
   select p.id
   from public.projects as p
-  where p_role = 'reader' and (select private.is_admin())
+  where p_role = 'reader' and ((select private.is_admin()) or (select private.is_worker()))
 $$;
 grant execute on function private.project_ids(text) to authenticated, service_role;
 

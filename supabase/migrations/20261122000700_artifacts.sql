@@ -1,7 +1,8 @@
 -- Code artifacts: immutable versions of a path in a project. Numbers are gapless per path, the head is the active row,
 -- and nothing but `is_active` ever changes on a saved version. Written by operations only.
 
--- What a path may look like, in one place: relative, normalised, no dot segments, no control characters.
+-- What a path may look like, in one place: relative, normalised, without dot segments, also where these hide behind
+-- look-alikes (full-width dots and slashes), and without characters nobody sees (controls, zero-width, direction marks).
 create function private.is_artifact_path(p_path text)
 returns boolean
 language sql
@@ -10,8 +11,11 @@ set search_path = ''
 as $$
   select octet_length(p_path) between 1 and 1024
     and p_path is nfc normalized
-    and p_path !~ '[[:cntrl:]\\]'
-    and p_path !~ '(^|/)\.{0,2}(/|$)'
+    and p_path !~ '[[:cntrl:]\\\u00AD\u061C\u180E\u200B\u200E\u200F\u2028-\u202E\u2060-\u206F\uFEFF\uFFF9-\uFFFB]'
+    and p_path !~ '[\u2044\u2215\u29F5\u29F8\u2216\uFE68\uFF0F\uFF3C]'
+    -- A joiner belongs inside an emoji or a word that needs it, never beside Latin letters and dots.
+    and p_path !~ '(^|[\u0001-\u00FF])[\u200C\u200D]|[\u200C\u200D]([\u0001-\u00FF]|$)'
+    and normalize(p_path, nfkc) !~ '(^|/)\.{0,2}(/|$)'
 $$;
 
 create function private.artifact_path_rule()
@@ -20,7 +24,7 @@ language sql
 immutable
 set search_path = ''
 as $$
-  select 'must be relative and normalised: at most 1024 bytes, no empty, "." or ".." part, no backslash or control character'
+  select 'must be relative and normalised: at most 1024 bytes, no empty, "." or ".." part, no backslash, no look-alike of these, no invisible character'
 $$;
 
 -- Immutable in a UTF-8 database, which convert_to cannot know of itself.

@@ -67,9 +67,14 @@ begin
   if v_mapping is null then
     return coalesce(
       (
+        -- offset 0: look each predecessor up by the index, whatever the statistics say.
         select jsonb_object_agg(t.node_id, t.output_data)
         from private.workflow_edges as e
-        join public.agent_tasks as t on t.workflow_execution_id = p_execution_id and t.node_index = e.source_index
+        cross join lateral (
+          select t.node_id, t.output_data from public.agent_tasks as t
+          where t.workflow_execution_id = p_execution_id and t.node_index = e.source_index
+          offset 0
+        ) as t
         where e.version_id = p_version_id and e.target_index = p_node_index
       ),
       (select x.input from public.workflow_executions as x where x.id = p_execution_id)

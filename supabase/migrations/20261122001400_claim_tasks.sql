@@ -78,7 +78,7 @@ begin
       perform private.refuse('execution_not_found', 'There is no such execution, or you are not a member of its project.');
     end if;
   end if;
-  if p_project_id is not null or (p_execution_id is not null and not v_is_worker) then
+  if p_project_id is not null or p_execution_id is not null then
     perform private.require_role(
       coalesce(p_project_id, (select x.project_id from public.workflow_executions as x where x.id = p_execution_id)), 'editor'
     );
@@ -97,7 +97,10 @@ begin
       and t.agent_type = any (p_agent_types)
       and (p_execution_id is null or t.workflow_execution_id = p_execution_id)
       and (p_project_id is null or t.project_id = p_project_id)
-      and (v_projects is null or t.project_id = any (v_projects))
+      and case
+        when v_projects is not null then t.project_id = any (v_projects)
+        else exists (select from public.projects as p where p.id = t.project_id and p.status = 'active')
+      end
     order by t.lease_expires_at
     limit p_limit
     for update skip locked
@@ -107,7 +110,10 @@ begin
     where t.status = 'pending' and t.agent_type = any (p_agent_types) and t.available_at <= now()
       and (p_execution_id is null or t.workflow_execution_id = p_execution_id)
       and (p_project_id is null or t.project_id = p_project_id)
-      and (v_projects is null or t.project_id = any (v_projects))
+      and case
+        when v_projects is not null then t.project_id = any (v_projects)
+        else exists (select from public.projects as p where p.id = t.project_id and p.status = 'active')
+      end
     order by t.priority desc, t.available_at, t.created_at
     limit p_limit - (select count(*) from expired)
     for update skip locked

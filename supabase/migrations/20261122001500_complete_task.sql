@@ -64,53 +64,61 @@ security definer
 set search_path = ''
 as $$
 declare
+  v_targets integer[];
+  v_counts integer[];
   v_ready uuid[];
   v_unlocked jsonb := '[]';
+  v_too_large text;
   v_remaining integer;
-  v_task public.agent_tasks;
 begin
-  -- Rows are locked in graph order before any is changed: two completions with successors in common then wait in line
-  -- instead of for each other. A task whose last edge this was is given its input in a statement of its own, because
-  -- only a new snapshot sees the outputs of predecessors that committed while this one waited for the lock.
-  with edges as (
+  select array_agg(e.target_index order by e.target_index), array_agg(e.n order by e.target_index)
+  into v_targets, v_counts
+  from (
     select e.target_index, count(*)::integer as n
     from private.workflow_edges as e
     where e.version_id = p_task.version_id and e.source_index = p_task.node_index and e.target_index is not null
     group by e.target_index
-  ), locked as (
-    select t.id, e.n
-    from edges as e
-    join public.agent_tasks as t
-      on t.workflow_execution_id = p_task.workflow_execution_id and t.node_index = e.target_index
-      and t.iteration = p_task.iteration and t.map_index is null
-    where t.status = 'blocked'
+  ) as e;
+
+  -- Rows are locked in graph order before any is changed: two completions with successors in common then wait in line
+  -- instead of for each other. The targets are an array, so that every plan goes by the index, with or without statistics.
+  with locked as (
+    select t.id, t.node_index
+    from public.agent_tasks as t
+    where t.workflow_execution_id = p_task.workflow_execution_id and t.node_index = any (v_targets)
+      and t.iteration = p_task.iteration and t.map_index is null and t.status = 'blocked'
     order by t.node_index
-    for update of t
+    for update
   ), counted as (
     update public.agent_tasks as t
-    set remaining = t.remaining - l.n
+    set remaining = t.remaining - e.n
     from locked as l
+    join unnest(v_targets, v_counts) as e (target_index, n) on e.target_index = l.node_index
     where t.id = l.id and t.status = 'blocked'
     returning t.id, t.remaining
   )
   select array_agg(c.id) into v_ready from counted as c where c.remaining = 0;
 
+  -- A task whose last edge this was is given its input in a statement of its own: only a new snapshot sees the outputs
+  -- of predecessors that committed while this one waited for the lock.
   if v_ready is not null then
-    for v_task in
+    with changed as (
       update public.agent_tasks as t
       set status = 'pending', available_at = now(),
         input_data = private.task_input(t.workflow_execution_id, t.version_id, t.node_index)
       where t.id = any (v_ready)
       returning t.*
-    loop
-      if octet_length(v_task.input_data::text) > 1048576 then
-        perform private.refuse(
-          'payload_too_large', format('The input of task %s would be over 1 MiB: report less output.', v_task.node_id),
-          jsonb_build_object('node_id', v_task.node_id)
-        );
-      end if;
-      v_unlocked := v_unlocked || private.task_json(v_task);
-    end loop;
+    )
+    select jsonb_agg(private.task_json(c) order by c.node_index),
+      min(c.node_id) filter (where octet_length(c.input_data::text) > 1048576)
+    into v_unlocked, v_too_large
+    from changed as c;
+    if v_too_large is not null then
+      perform private.refuse(
+        'payload_too_large', format('The input of task %s would be over 1 MiB: report less output.', v_too_large),
+        jsonb_build_object('node_id', v_too_large)
+      );
+    end if;
   end if;
 
   insert into public.execution_events (workflow_execution_id, project_id, task_id, type, data)

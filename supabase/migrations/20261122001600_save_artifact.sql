@@ -37,6 +37,12 @@ begin
   if coalesce(p_type, 'file') not in ('file', 'component', 'snippet') then
     perform private.refuse_field('type', 'must be file, component or snippet');
   end if;
+  if char_length(btrim(p_name)) not between 1 and 255 then
+    perform private.refuse_field('name', 'must have 1 to 255 characters');
+  end if;
+  if char_length(p_language) > 100 then
+    perform private.refuse_field('language', 'must have at most 100 characters');
+  end if;
   if jsonb_typeof(coalesce(p_metadata, '{}')) <> 'object' then
     perform private.refuse_field('metadata', 'must be an object');
   end if;

@@ -40,6 +40,9 @@ declare
   v_file public.file_storage;
   v_object storage.objects;
 begin
+  if p_sha256 !~ '^[0-9a-f]{64}$' then
+    perform private.refuse_field('sha256', 'must be 64 hexadecimal digits');
+  end if;
   select f.* into v_file from public.file_storage as f where f.id = p_file_id for update;
   if v_file.id is null or private.role_in_project(v_file.project_id) is null then
     perform private.refuse('file_not_found', 'There is no such file, or you are not a member of its project.');

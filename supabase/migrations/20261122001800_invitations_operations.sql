@@ -41,6 +41,10 @@ begin
     perform private.refuse_field('token_sha256', 'must be 64 hexadecimal digits');
   end if;
 
+  if exists (select from private.invitation_tokens as k where k.token_hash = decode(p_token_sha256, 'hex')) then
+    perform private.refuse_field('token_sha256', 'must not have been used before');
+  end if;
+
   -- The lock makes the count and the insert one step for this project.
   select p.* into v_project from public.projects as p where p.id = p_project_id for no key update;
   if (
@@ -92,7 +96,7 @@ begin
   if v_invitation.id is null then
     perform private.refuse('invitation_not_found', 'There is no such invitation.');
   end if;
-  if v_invitation.email <> lower(v_user.email) then
+  if v_invitation.email is distinct from lower(v_user.email) then
     perform private.refuse('invitation_wrong_address', 'This invitation is for another e-mail address.');
   end if;
   if v_user.email_confirmed_at is null then
@@ -141,6 +145,9 @@ declare
   v_project_id uuid;
 begin
   select i.project_id into v_project_id from public.project_invitations as i where i.id = p_invitation_id;
+  if v_project_id is null or private.role_in_project(v_project_id) is null then
+    perform private.refuse('invitation_not_found', 'There is no such invitation.');
+  end if;
   perform private.require_role(v_project_id, 'owner');
   delete from public.project_invitations as i where i.id = p_invitation_id and i.status = 'pending';
   return jsonb_build_object('withdrawn', found);

@@ -4,9 +4,9 @@ import { acceptInvitation } from "../../shared/contract/invite-collaborator.ts";
 import { type Person, signUp } from "../support/actors.ts";
 import { assertAnswer, assertRefused, call, type Sender } from "../support/http.ts";
 import { testCredentials } from "./access.ts";
+import { sql } from "./behind.ts";
 import { tokenFor } from "./mailbox.ts";
 import { anotherProject, createTeam, type Project, setStatus } from "./project.ts";
-import { sql } from "./uploads.ts";
 
 let signedUp: Promise<Project> | undefined;
 const team = () => signedUp ??= createTeam();

@@ -7,7 +7,11 @@ const base64url = (value: unknown) =>
   new TextEncoder().encode(JSON.stringify(value)).toBase64({ alphabet: "base64url", omitPadding: true });
 
 /** The person's own token, signed again with other claims or another secret; it names the right key either way. */
-async function forge(person: Person, claims: Record<string, unknown> = {}, secret = stack.jwtSecret): Promise<string> {
+export async function forge(
+  person: Person,
+  claims: Record<string, unknown> = {},
+  secret = stack.jwtSecret,
+): Promise<string> {
   const { kid = "" } = decodeProtectedHeader(person.token);
   return await new SignJWT({ ...decodeJwt(person.token), ...claims })
     .setProtectedHeader({ alg: "HS256", typ: "JWT", kid }).sign(new TextEncoder().encode(secret));

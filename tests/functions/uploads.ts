@@ -1,6 +1,5 @@
 // Building uploads by hand, also broken ones, and looking for what an upload left behind.
-import postgres from "postgres";
-import { stack } from "../support/stack.ts";
+import { sql } from "./behind.ts";
 
 /** A form as any client sends it: the fields in the order given, the file where it stands among them. */
 export function form(...parts: [string, string | File][]): FormData {
@@ -34,11 +33,6 @@ export function stalling(text: string, bytes: number): ReadableStream<Uint8Array
     },
   });
 }
-
-let connection: postgres.Sql | undefined;
-
-/** The database behind everything, for what no client may see or do. Ended by the test runner's process. */
-export const sql = () => connection ??= postgres(stack.databaseUrl, { max: 2, onnotice: () => {}, idle_timeout: 1 });
 
 /** How many rows and objects the project has. */
 export async function leftovers(projectId: string): Promise<{ rows: number; objects: number }> {

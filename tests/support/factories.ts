@@ -142,3 +142,16 @@ export async function createAgent(db: TestDatabase, projectId: string | null, st
   if (!agent) throw new Error("The agent was not created");
   return agent.id;
 }
+
+/** A token as an invitation's mail would carry it, and the hash that the database is given. */
+export async function invitationToken(): Promise<string> {
+  const bytes = crypto.getRandomValues(new Uint8Array(32));
+  return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)).toHex();
+}
+
+/** The row that Storage writes when an object of that size has arrived. */
+export async function storeObject(db: TestDatabase, name: string, size: number, owner?: Person): Promise<void> {
+  await db.sql`
+    insert into storage.objects (bucket_id, name, owner_id, metadata)
+    values ('genesis-files', ${name}, ${owner?.id ?? null}, ${db.sql.json({ size })})`;
+}

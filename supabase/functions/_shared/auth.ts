@@ -32,7 +32,7 @@ function remember(credentials: string, supabaseContext: Env["Variables"]["supaba
 /** Lets a request through when it carries a credential that the operation takes; 401 `unauthorized` otherwise. */
 export function authenticate(callers: Operation["callers"]): MiddlewareHandler<Env> {
   const [first, ...rest] = callers.map((caller) => MODES[caller]);
-  const check = withSupabase<Database>({ auth: first ? [first, ...rest] : "user" });
+  const check = withSupabase<Database>({ auth: first ? [first, ...rest] : "user", audience: "authenticated" });
   return async (context, next) => {
     const { req } = context;
     const credentials = JSON.stringify([callers, req.header("apikey"), req.header("authorization")]);

@@ -31,13 +31,14 @@ function requestOf({ body, input }: Operation) {
     }));
     return { parameters };
   }
-  const type = body === "json" ? "application/json" : "multipart/form-data";
-  return {
-    requestBody: {
-      required: true,
-      content: { [type]: { schema: schemaOf(input, "input") } },
-    },
+  const schema = schemaOf(input, "input");
+  if (body === "json") return { requestBody: { required: true, content: { "application/json": { schema } } } };
+  const form = {
+    ...schema,
+    properties: { ...schema.properties, file: { type: "string", contentMediaType: "application/octet-stream" } },
+    required: [...schema.required ?? [], "file"],
   };
+  return { requestBody: { required: true, content: { "multipart/form-data": { schema: form } } } };
 }
 
 function responsesOf(operation: Operation) {

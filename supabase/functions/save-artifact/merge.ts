@@ -26,19 +26,20 @@ const linesOf = (text: string) => text === "" ? [] : text.split(/(?<=\n)/);
 export function merge(mineText: string, baseText: string, theirsText: string): Merge {
   const [mine, base, theirs] = [linesOf(mineText), linesOf(baseText), linesOf(theirsText)];
   const cuts = [...commonLines(mine, base, theirs), [mine.length, base.length, theirs.length] as const];
-  const result = { parts: [] as string[], isClean: true, yours: [] as Hunk[], theirs: [] as Hunk[] };
+  const parts: string[][] = [];
+  const [yours, theirHunks]: [Hunk[][], Hunk[][]] = [[], []];
+  let isClean = true;
   let [m, b, t] = [0, 0, 0];
   for (const [cutM, cutB, cutT] of cuts) {
     const [pieceM, pieceB, pieceT] = [mine.slice(m, cutM), base.slice(b, cutB), theirs.slice(t, cutT)];
     const merged = mergePiece(pieceM, pieceB, pieceT);
-    if (merged) result.parts.push(...merged);
-    else result.isClean = false;
-    result.yours.push(...hunksOf(pieceB, pieceM, b, m));
-    result.theirs.push(...hunksOf(pieceB, pieceT, b, t));
-    if (cutB < base.length) result.parts.push(base[cutB] ?? "");
+    isClean &&= merged !== null;
+    parts.push(merged ?? [], base.slice(cutB, cutB + 1));
+    yours.push(hunksOf(pieceB, pieceM, b, m));
+    theirHunks.push(hunksOf(pieceB, pieceT, b, t));
     [m, b, t] = [cutM + 1, cutB + 1, cutT + 1];
   }
-  return { merged: result.isClean ? result.parts.join("") : null, yours: result.yours, theirs: result.theirs };
+  return { merged: isClean ? parts.flat().join("") : null, yours: yours.flat(), theirs: theirHunks.flat() };
 }
 
 const equal = (left: string[], right: string[]) =>
@@ -117,17 +118,17 @@ function commonLines(mine: string[], base: string[], theirs: string[]): Cut[] {
     tail < shortest - head && mine.at(-1 - tail) === base.at(-1 - tail) && base.at(-1 - tail) === theirs.at(-1 - tail)
   ) tail++;
   const [inMine, inBase, inTheirs] = [mine, base, theirs].map((lines) => uniqueLines(lines, head, lines.length - tail));
-  const cuts: Cut[] = Array.from({ length: head }, (_, index) => [index, index, index]);
   const once: Cut[] = [];
   for (const [line, index] of inBase ?? []) {
     const [inM, inT] = [inMine?.get(line), inTheirs?.get(line)];
     if (inM !== undefined && inT !== undefined) once.push([inM, index, inT]);
   }
-  cuts.push(...increasing(increasing(once, 0), 2));
-  for (let index = tail; index > 0; index--) {
-    cuts.push([mine.length - index, base.length - index, theirs.length - index]);
-  }
-  return cuts;
+  const heads = Array.from({ length: head }, (_, index): Cut => [index, index, index]);
+  const tails = Array.from({ length: tail }, (_, index): Cut => {
+    const fromEnd = tail - index;
+    return [mine.length - fromEnd, base.length - fromEnd, theirs.length - fromEnd];
+  });
+  return heads.concat(increasing(increasing(once, 0), 2), tails);
 }
 
 /** The lines between two indexes that occur once in the whole text, in order, with their index. */

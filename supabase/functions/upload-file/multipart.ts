@@ -16,11 +16,11 @@ export interface IncomingFile {
   failure(): Error | null;
 }
 
-const FIELDS_FIRST = 'Send the fields "project_id" and "path" first, then the one part "file".';
+const FIELDS_FIRST = 'send the fields "project_id" and "path" first, then the one part "file"';
 
 function invalid(path: string, message: string, cause?: unknown): OperationError {
   const details = { fields: [{ path, message }] };
-  return new OperationError("validation_failed", `The form is wrong at ${path}: ${message}`, details, { cause });
+  return new OperationError("validation_failed", `The form is wrong at ${path}: ${message}.`, details, { cause });
 }
 
 /** Passes bytes on while counting and hashing them; one byte over the limit breaks the stream. */

@@ -1,0 +1,164 @@
+// invite_collaborator: an owner invites an address; the answer never tells whether it has an account.
+import { assert, assertEquals, assertNotEquals } from "@std/assert";
+import { refused, shareDatabase } from "../../support/database.ts";
+import { createAdmin, createProject, createUser, invitationToken, type Project } from "../../support/factories.ts";
+
+const db = await shareDatabase();
+
+const invitation = async (project: Project, fields: Record<string, unknown> = {}) => ({
+  project_id: project.id,
+  email: "new@example.com",
+  role: "editor",
+  token_sha256: await invitationToken(),
+  ...fields,
+});
+
+Deno.test("an owner's invitation is pending for seven days and holds no token", async () => {
+  const project = await createProject(db);
+  const request = await invitation(project);
+  const answer = await db.rpc(project.owner.actor, "invite_collaborator", request);
+  const { status, role, email, invited_by, expires_at, created_at } = answer.invitation;
+  assertEquals([status, role, email, invited_by], ["pending", "editor", "new@example.com", project.owner.id]);
+  assertEquals(Date.parse(expires_at) - Date.parse(created_at), 7 * 86_400_000);
+  assertEquals(answer.project, { id: project.id, name: "A project" });
+  assert(!JSON.stringify(answer).includes(request.token_sha256));
+});
+
+Deno.test("the address is kept in lower case and without spaces around it", async () => {
+  const project = await createProject(db);
+  const request = await invitation(project, { email: "  New@Example.COM " });
+  assertEquals((await db.rpc(project.owner.actor, "invite_collaborator", request)).invitation.email, "new@example.com");
+});
+
+Deno.test("inviting again revokes the older invitation of that address", async () => {
+  const project = await createProject(db);
+  const first = await db.rpc(project.owner.actor, "invite_collaborator", await invitation(project));
+  const second = await db.rpc(
+    project.owner.actor,
+    "invite_collaborator",
+    await invitation(project, { role: "viewer" }),
+  );
+  assertNotEquals(first.invitation.id, second.invitation.id);
+  const rows = await db.sql`
+    select id, status from public.project_invitations where project_id = ${project.id} order by created_at, status desc`;
+  assertEquals(rows.map((row) => [row.id, row.status]), [[first.invitation.id, "revoked"], [
+    second.invitation.id,
+    "pending",
+  ]]);
+});
+
+Deno.test("the answer is of the same shape for a stranger, a member and an address nobody has", async () => {
+  const project = await createProject(db);
+  const shapes = [];
+  for (const email of [project.stranger.email, project.viewer.email, "nobody@example.com"]) {
+    const answer = await db.rpc(project.owner.actor, "invite_collaborator", await invitation(project, { email }));
+    shapes.push([Object.keys(answer), Object.keys(answer.invitation), answer.invitation.status]);
+  }
+  assertEquals(shapes[0], shapes[1]);
+  assertEquals(shapes[0], shapes[2]);
+});
+
+const bad: [string, Record<string, unknown>][] = [
+  ["an unknown role", { role: "admin" }],
+  ["no role", { role: null }],
+  ["no address", { email: null }],
+  ["an address without @", { email: "new.example.com" }],
+  ["two addresses", { email: "a@example.com b@example.com" }],
+  ["an address with a line break", { email: "a@example.com\nbcc: b@example.com" }],
+  ["an address of 321 characters", { email: `${"x".repeat(309)}@example.com` }],
+  ["no token", { token_sha256: null }],
+  ["a token that is no hash", { token_sha256: "secret" }],
+  ["a hash in capitals", { token_sha256: "A".repeat(64) }],
+];
+for (const [what, fields] of bad) {
+  Deno.test(`${what} is validation_failed`, async () => {
+    const project = await createProject(db);
+    const refusal = await db.refusal(project.owner.actor, "invite_collaborator", await invitation(project, fields));
+    assertEquals([refusal.code, refusal.sqlstate], ["validation_failed", "PT422"]);
+  });
+}
+
+Deno.test("a hash that was used before is validation_failed", async () => {
+  const project = await createProject(db);
+  const request = await invitation(project);
+  await db.rpc(project.owner.actor, "invite_collaborator", request);
+  const refusal = await db.refusal(project.owner.actor, "invite_collaborator", {
+    ...request,
+    email: "other@example.com",
+  });
+  assertEquals(refusal.code, "validation_failed");
+});
+
+Deno.test("an editor, a viewer and an admin get forbidden", async () => {
+  const project = await createProject(db);
+  for (const person of [project.editor, project.viewer, await createAdmin(db)]) {
+    const refusal = await db.refusal(person.actor, "invite_collaborator", await invitation(project));
+    assertEquals(refusal.code, "forbidden");
+  }
+});
+
+Deno.test("a stranger cannot tell a project from one that does not exist", async () => {
+  const project = await createProject(db);
+  const request = await invitation(project);
+  const real = await db.refusal(project.stranger.actor, "invite_collaborator", request);
+  const none = await db.refusal(project.stranger.actor, "invite_collaborator", {
+    ...request,
+    project_id: crypto.randomUUID(),
+  });
+  assertEquals(real.code, "project_not_found");
+  assertEquals(real, none);
+});
+
+Deno.test("a collaborator with the role owner may invite", async () => {
+  const project = await createProject(db);
+  await db.sql`update public.project_collaborators set role = 'owner' where user_id = ${project.editor.id}`;
+  const answer = await db.rpc(project.editor.actor, "invite_collaborator", await invitation(project));
+  assertEquals(answer.invitation.invited_by, project.editor.id);
+});
+
+Deno.test("an archived project invites nobody", async () => {
+  const project = await createProject(db);
+  await db.sql`update public.projects set status = 'archived' where id = ${project.id}`;
+  const refusal = await db.refusal(project.owner.actor, "invite_collaborator", await invitation(project));
+  assertEquals(refusal.code, "project_not_active");
+});
+
+Deno.test("the 51st invitation of a project within an hour is too_many_invitations", async () => {
+  const project = await createProject(db);
+  await db.sql`
+    insert into public.project_invitations (project_id, email, created_at)
+    select ${project.id}, 'person-' || n || '@example.com', now() - interval '10 minutes' from generate_series(1, 49) as n`;
+  await db.rpc(project.owner.actor, "invite_collaborator", await invitation(project));
+  const refusal = await db.refusal(
+    project.owner.actor,
+    "invite_collaborator",
+    await invitation(project, { email: "x@example.com" }),
+  );
+  assertEquals([refusal.code, refusal.sqlstate, refusal.details.retry_after_seconds], [
+    "too_many_invitations",
+    "PT429",
+    3600,
+  ]);
+});
+
+Deno.test("invitations older than an hour do not count against the limit", async () => {
+  const project = await createProject(db);
+  await db.sql`
+    insert into public.project_invitations (project_id, email, created_at)
+    select ${project.id}, 'person-' || n || '@example.com', now() - interval '61 minutes' from generate_series(1, 60) as n`;
+  const answer = await db.rpc(project.owner.actor, "invite_collaborator", await invitation(project));
+  assertEquals(answer.invitation.status, "pending");
+});
+
+Deno.test("someone without an account may not call it at all", async () => {
+  const project = await createProject(db);
+  assertEquals((await db.refusal("anon", "invite_collaborator", await invitation(project))).sqlstate, "42501");
+});
+
+Deno.test("nobody can read a token's hash, not even a worker", async () => {
+  const person = await createUser(db);
+  for (const actor of [person.actor, "worker", "anon"] as const) {
+    const read = db.as(actor, (tx) => tx`select * from private.invitation_tokens`);
+    assertEquals((await refused(read)).sqlstate, "42501");
+  }
+});

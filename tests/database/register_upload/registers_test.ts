@@ -1,0 +1,82 @@
+// register_upload: reserves a name in the project before any byte is sent.
+import { assertEquals } from "@std/assert";
+import { shareDatabase } from "../../support/database.ts";
+import { createAdmin, createProject } from "../../support/factories.ts";
+
+const db = await shareDatabase();
+
+Deno.test("the reserved object is in the project's folder, under a name of its own, and pending", async () => {
+  const project = await createProject(db);
+  const request = { project_id: project.id, file_name: "../My photo.png", mime_type: "image/png" };
+  const { file } = await db.rpc(project.editor.actor, "register_upload", request);
+  assertEquals(file.file_path, `${project.id}/${file.id}`);
+  assertEquals([file.status, file.bucket_name, file.uploaded_by, file.file_name], [
+    "pending",
+    "genesis-files",
+    project.editor.id,
+    "../My photo.png",
+  ]);
+});
+
+Deno.test("two uploads of one name are two files", async () => {
+  const project = await createProject(db);
+  const request = { project_id: project.id, file_name: "a.png" };
+  const paths = await Promise.all([1, 2].map(() => db.rpc(project.editor.actor, "register_upload", request)));
+  assertEquals(new Set(paths.map(({ file }) => file.file_path)).size, 2);
+});
+
+Deno.test("a path is kept beside the object, which does not follow it", async () => {
+  const project = await createProject(db);
+  const request = { project_id: project.id, file_name: "a.png", path: "images/a.png" };
+  const { file } = await db.rpc(project.editor.actor, "register_upload", request);
+  assertEquals([file.metadata, file.file_path], [{ path: "images/a.png" }, `${project.id}/${file.id}`]);
+});
+
+const bad: [string, Record<string, unknown>][] = [
+  ["no file name", { file_name: null }],
+  ["a blank file name", { file_name: " " }],
+  ["a file name of 256 characters", { file_name: "x".repeat(256) }],
+  ["a path that leaves the project", { path: "../a.png" }],
+  ["an absolute path", { path: "/a.png" }],
+  ["a path with a backslash", { path: "a\\b.png" }],
+];
+for (const [what, fields] of bad) {
+  Deno.test(`${what} is validation_failed`, async () => {
+    const project = await createProject(db);
+    const request = { project_id: project.id, file_name: "a.png", ...fields };
+    assertEquals((await db.refusal(project.editor.actor, "register_upload", request)).code, "validation_failed");
+  });
+}
+
+Deno.test("a viewer and an admin get forbidden", async () => {
+  const project = await createProject(db);
+  for (const person of [project.viewer, await createAdmin(db)]) {
+    const refusal = await db.refusal(person.actor, "register_upload", { project_id: project.id, file_name: "a.png" });
+    assertEquals(refusal.code, "forbidden");
+  }
+});
+
+Deno.test("a stranger cannot tell a project from one that does not exist", async () => {
+  const project = await createProject(db);
+  const ask = (project_id: string) =>
+    db.refusal(project.stranger.actor, "register_upload", { project_id, file_name: "a.png" });
+  const real = await ask(project.id);
+  assertEquals(real.code, "project_not_found");
+  assertEquals(real, await ask(crypto.randomUUID()));
+});
+
+Deno.test("an archived project takes no upload", async () => {
+  const project = await createProject(db);
+  await db.sql`update public.projects set status = 'archived' where id = ${project.id}`;
+  const refusal = await db.refusal(project.owner.actor, "register_upload", {
+    project_id: project.id,
+    file_name: "a.png",
+  });
+  assertEquals(refusal.code, "project_not_active");
+});
+
+Deno.test("someone without an account may not call it at all", async () => {
+  const project = await createProject(db);
+  const refusal = await db.refusal("anon", "register_upload", { project_id: project.id, file_name: "a.png" });
+  assertEquals(refusal.sqlstate, "42501");
+});

@@ -1,0 +1,161 @@
+// What holds for the body of every route: content type, size, syntax, and text that PostgreSQL cannot keep.
+import { assert, assertEquals } from "@std/assert";
+import { type Person, signUp } from "../support/actors.ts";
+import { assertRefused, call } from "../support/http.ts";
+import { JSON_ROUTES, ROUTES } from "./routes.ts";
+
+let signedUp: Promise<Person> | undefined;
+const person = () => signedUp ??= signUp();
+const JSON_TYPE = { "content-type": "application/json" };
+
+const bytes = (...values: number[]) => new Uint8Array(values);
+const utf8 = (text: string) => new TextEncoder().encode(text);
+
+/** Spaces up to that size, in pieces, so that no content-length is sent. */
+function chunked(size: number): ReadableStream<Uint8Array> {
+  let sent = 0;
+  return new ReadableStream({
+    pull(controller) {
+      const piece = Math.min(65_536, size - sent);
+      if (piece === 0) return controller.close();
+      sent += piece;
+      controller.enqueue(new Uint8Array(piece).fill(32));
+    },
+  });
+}
+
+const NOT_JSON: [string, Uint8Array | string | undefined][] = [
+  ["an empty body", ""],
+  ["no body", undefined],
+  ["a word", "nope"],
+  ["an unfinished object", '{"a":'],
+  ["quotes of JavaScript", "{'a': 1}"],
+  ["a comma at the end", '{"a": 1,}'],
+  ["NaN", '{"a": NaN}'],
+  ["two values", "{} {}"],
+  ["UTF-8 that ends in the middle of a character", bytes(0x22, 0xe2, 0x82)],
+  ["UTF-8 with a broken character in it", new Uint8Array([...utf8('{"a":"'), 0xff, ...utf8('"}')])],
+  ["UTF-16", bytes(0xff, 0xfe, 0x7b, 0x00, 0x7d, 0x00)],
+  ["compressed bytes", bytes(0x1f, 0x8b, 0x08, 0x00)],
+];
+
+const NO_OBJECT = ["null", "[]", '"text"', "1", "true"];
+
+const deep = (depth: number) => `${'{"n":'.repeat(depth)}1${"}".repeat(depth)}`;
+
+/** What cannot be stored, as the value of x.y in a body, and where the fault is. */
+const UNSTORABLE: [string, string, string][] = [
+  ["a NUL", '"a\\u0000b"', "x.y"],
+  ["half of a surrogate pair", '"\\ud800"', "x.y"],
+  ["the other half", '"\\udc00\\ud800"', "x.y"],
+  ["a NUL in a list", '[1,["ok","\\u0000"]]', "x.y.1.1"],
+  ["a NUL in a name", '{"a\\u0000":1}', "x.y"],
+  ["half of a pair in a name", '{"\\ud83d":1}', "x.y"],
+  ["the name __proto__", '{"__proto__":{"admin":true}}', "x.y"],
+  ["a number without end", "1e400", "x.y"],
+  ["a negative number without end", "-1e400", "x.y"],
+  ["a whole number that would be rounded", "9007199254740993", "x.y"],
+];
+
+for (const { path, operation } of ROUTES) {
+  Deno.test(`body: /${path} takes no other content type`, async () => {
+    const wrong = [
+      "text/plain",
+      "application/jsonx",
+      "application/x-www-form-urlencoded",
+      "text/json",
+      "application/xml",
+      "",
+    ];
+    wrong.push(
+      operation.body === "json" ? "multipart/form-data; boundary=x" : "application/json",
+      "multipart/form-data",
+    );
+    for (const type of wrong) {
+      const reply = await call(await person(), path, utf8("{}"), { headers: type ? { "content-type": type } : {} });
+      assertRefused(reply, "unsupported_media_type");
+    }
+  });
+
+  Deno.test(`body: /${path} does not read the body of who may not call`, async () => {
+    assertRefused(await call("nobody", path, chunked(4 * 1_048_576), { headers: JSON_TYPE }), "unauthorized");
+  });
+}
+
+for (const { path, operation } of JSON_ROUTES) {
+  const limit = operation.maxBodyBytes ?? 1_048_576;
+
+  Deno.test(`body: /${path} takes application/json with parameters and in capitals`, async () => {
+    for (const type of ["application/json; charset=utf-8", "Application/JSON"]) {
+      const reply = await call(await person(), path, "{}", { headers: { "content-type": type } });
+      assertRefused(reply, "validation_failed");
+    }
+  });
+
+  Deno.test(`body: /${path} refuses one byte over its limit, told or counted, and takes the last one`, async () => {
+    const sender = await person();
+    const sized = (size: number) => call(sender, path, new Uint8Array(size).fill(32), { headers: JSON_TYPE });
+    assertRefused(await sized(limit + 1), "payload_too_large");
+    assertRefused(await call(sender, path, chunked(limit + 1), { headers: JSON_TYPE }), "payload_too_large");
+    assertRefused(await sized(limit), "malformed_json");
+  });
+
+  Deno.test(`body: /${path} refuses what is no JSON in UTF-8`, async () => {
+    for (const [claim, body] of NOT_JSON) {
+      const reply = await call(await person(), path, body, { headers: JSON_TYPE });
+      assertEquals(reply.status, 400, `${claim}: got ${reply.status} ${JSON.stringify(reply.body)}`);
+      assertRefused(reply, "malformed_json");
+    }
+  });
+
+  Deno.test(`body: /${path} refuses JSON that is no object`, async () => {
+    for (const body of NO_OBJECT) {
+      assertRefused(await call(await person(), path, body, { headers: JSON_TYPE }), "validation_failed");
+    }
+  });
+
+  Deno.test(`body: /${path} names every field that is missing`, async () => {
+    const reply = await call(await person(), path, {});
+    assertRefused(reply, "validation_failed");
+    const fields: { path: string; message: string }[] = reply.body.error.details.fields;
+    assert(fields.length > 0);
+    for (const field of fields) assertEquals(Object.keys(field).sort(), ["message", "path"]);
+    const expected = operation.input.safeParse({}).error?.issues.map((issue) => issue.path.join("."));
+    assertEquals(fields.map((field) => field.path), expected);
+  });
+
+  Deno.test(`body: /${path} refuses what cannot be stored, and says where it is`, async () => {
+    for (const [claim, value, where] of UNSTORABLE) {
+      const reply = await call(await person(), path, `{"x":{"z":"fine","y":${value}}}`, { headers: JSON_TYPE });
+      assertRefused(reply, "validation_failed");
+      assertEquals(reply.body.error.details.fields.map((field: { path: string }) => field.path), [where], claim);
+    }
+  });
+
+  Deno.test(`body: /${path} refuses JSON nested 200 or 200,000 levels deep`, async () => {
+    for (const depth of [200, 200_000]) {
+      const body = depth * 6 > limit ? "[".repeat(limit / 4) + "]".repeat(limit / 4) : deep(depth);
+      const reply = await call(await person(), path, body, { headers: JSON_TYPE });
+      assertRefused(reply, "validation_failed");
+      const [field] = reply.body.error.details.fields;
+      assert(/^([n0]\.)+/.test(field.path) && field.path.length < 1000, `The path is ${field.path.slice(0, 100)}`);
+    }
+  });
+}
+
+Deno.test("body: text of any script, emoji and line ends is stored as it came", async () => {
+  const { id, client } = await person();
+  const { data: project } = await client.from("projects").insert({ name: "A project", owner_id: id }).select("id")
+    .single();
+  const content = "ascii \t\r\n ü é ñ 漢字 العربية 👩‍👩‍👧 \u0001\u001f\u007f\u0085\u2028\ufeff\uffff";
+  const metadata = { "名": content, constructor: 1, n: [0.1, -0, 1e21 / 1e6, 9007199254740991, null, true], "": "" };
+  const reply = await call(await person(), "save-artifact", {
+    project_id: project?.id,
+    file_path: "a",
+    content,
+    metadata,
+  });
+  assertEquals(reply.status, 201);
+  assertEquals(reply.body.artifact.content, content);
+  assertEquals(reply.body.artifact.metadata, JSON.parse(JSON.stringify(metadata)));
+});

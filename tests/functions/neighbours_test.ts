@@ -1,0 +1,192 @@
+// What callers are told when a service behind a function fails: one honest code, nothing half done, nothing given away.
+import { assert, assertEquals } from "@std/assert";
+import type { ErrorCode } from "../../shared/errors.ts";
+import { assertRefused, type Body, call, type Reply } from "../support/http.ts";
+import { stack } from "../support/stack.ts";
+import { sql } from "./behind.ts";
+import { type FunctionProcess, platformEnvironment, startFunctionProcess } from "./function_process.ts";
+import { anotherProject, createTeam, type Project } from "./project.ts";
+import { leftovers, textUpload } from "./uploads.ts";
+
+/** What the way between a function and the stack does to a request; undefined lets it through. */
+type Fault = (request: Request, path: string) => Response | undefined;
+
+let fault: Fault = () => undefined;
+
+/** The stack's URL as the functions here know it: everything passes through, unless `fault` answers. */
+const way = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, async (request) => {
+  const { pathname, search } = new URL(request.url);
+  const answer = fault(request, pathname);
+  if (answer) {
+    await request.body?.cancel();
+    return answer;
+  }
+  const headers = new Headers(request.headers);
+  headers.delete("host");
+  return await fetch(stack.url + pathname + search, { method: request.method, headers, body: request.body });
+});
+
+const processes = new Map<string, Promise<FunctionProcess>>();
+const processOf = async (name: string) => {
+  const environment = await platformEnvironment(`http://127.0.0.1:${way.addr.port}`);
+  if (!processes.has(name)) processes.set(name, startFunctionProcess(name, environment));
+  return await (processes.get(name) ?? Promise.reject(new Error("not started")));
+};
+
+let team: Project;
+Deno.test.beforeAll(async () => {
+  team = await createTeam();
+});
+Deno.test.afterAll(async () => {
+  for (const process of processes.values()) await (await process)[Symbol.asyncDispose]();
+  await way.shutdown();
+  await sql().end();
+});
+
+/** Calls the function in its own process as the project's owner, with the fault on the way. */
+async function callThrough(name: string, body: unknown, broken: Fault): Promise<Reply> {
+  const { url } = await processOf(name);
+  fault = broken;
+  try {
+    const response = await fetch(url, {
+      method: "POST",
+      headers: {
+        apikey: stack.publishableKey,
+        authorization: `Bearer ${team.owner.token}`,
+        ...(body instanceof FormData ? {} : { "content-type": "application/json" }),
+      },
+      body: body instanceof FormData ? body : JSON.stringify(body),
+    });
+    const answer: Body = await response.json();
+    return { status: response.status, headers: response.headers, body: answer };
+  } finally {
+    fault = () => undefined;
+  }
+}
+
+const on = (prefix: string, answer: () => Response): Fault => (_, path) =>
+  path.startsWith(prefix) ? answer() : undefined;
+const artifact = (project: Project) => ({ project_id: project.id, file_path: "a.txt", content: "text" });
+
+Deno.test("neighbours: with nothing broken on the way a call goes through", async () => {
+  assertEquals((await callThrough("save-artifact", artifact(await anotherProject(team)), () => undefined)).status, 201);
+});
+
+const DATABASE: [string, () => Response, ErrorCode][] = [
+  ["answers 503", () => Response.json({ message: "no server is available" }, { status: 503 }), "unavailable"],
+  ["answers 502 with a page", () => new Response("<html>Bad Gateway</html>", { status: 502 }), "unavailable"],
+  [
+    "is over its statement timeout",
+    () => Response.json({ code: "57014", message: "canceling statement" }, { status: 500 }),
+    "unavailable",
+  ],
+  [
+    "has no connection left",
+    () => Response.json({ code: "53300", message: "too many connections" }, { status: 500 }),
+    "unavailable",
+  ],
+  [
+    "met a deadlock",
+    () => Response.json({ code: "40P01", message: "deadlock detected" }, { status: 500 }),
+    "unavailable",
+  ],
+  [
+    "fails in a way nobody foresaw",
+    () =>
+      Response.json({ code: "XX000", message: "cache lookup failed for relation 16384", details: "secret detail" }, {
+        status: 500,
+      }),
+    "internal",
+  ],
+  ["answers something else than the contract's shape", () => Response.json({ surprise: "secret detail" }), "internal"],
+  [
+    "answers no JSON",
+    () => new Response("secret detail", { headers: { "content-type": "application/json" } }),
+    "internal",
+  ],
+  [
+    "answers an unknown code of its own",
+    () => Response.json({ code: "PT418", hint: "teapot", message: "secret detail" }, { status: 418 }),
+    "internal",
+  ],
+];
+
+for (const [claim, answer, code] of DATABASE) {
+  Deno.test(`neighbours: a database that ${claim} is ${code}, without a word of its own`, async () => {
+    const reply = await callThrough("save-artifact", artifact(team), on("/rest/v1", answer));
+    assertRefused(reply, code);
+    assert(!JSON.stringify(reply.body).includes("secret detail"), JSON.stringify(reply.body));
+  });
+}
+
+Deno.test("neighbours: an unforeseen failure is in the log with the request's id, and no credential is", async () => {
+  const reply = await callThrough(
+    "save-artifact",
+    artifact(team),
+    on("/rest/v1", () => Response.json({ surprise: 1 })),
+  );
+  const log = (await processOf("save-artifact")).log();
+  assert(log.includes(reply.body.error.request_id), log);
+  for (const secret of [stack.secretKey, team.owner.token]) assert(!log.includes(secret), "A credential is in the log");
+});
+
+Deno.test("neighbours: where the mail cannot go out the invitation is withdrawn, and the older one still stands or is replaced", async () => {
+  const project = await anotherProject(team);
+  const body = { project_id: project.id, email: "guest@example.com", role: "viewer" };
+  for (const answer of [() => new Response("no", { status: 500 }), () => new Response("<html>", { status: 404 })]) {
+    assertRefused(await callThrough("invite-collaborator", body, on("/mail", answer)), "unavailable");
+  }
+  const { data } = await project.owner.client.from("project_invitations").select("status").eq("project_id", project.id);
+  assertEquals(data, []);
+  assertEquals((await callThrough("invite-collaborator", body, () => undefined)).status, 201);
+});
+
+const STORAGE: [string, () => Response][] = [
+  [
+    "answers 500",
+    () => Response.json({ statusCode: "500", error: "internal", message: "secret detail" }, { status: 500 }),
+  ],
+  ["answers 503 with a page", () => new Response("<html>secret detail</html>", { status: 503 })],
+  ["is full", () => Response.json({ statusCode: "507", error: "full", message: "secret detail" }, { status: 507 })],
+];
+
+for (const [claim, answer] of STORAGE) {
+  Deno.test(`neighbours: a Storage that ${claim} makes an upload unavailable and leaves nothing`, async () => {
+    const project = await anotherProject(team);
+    const broken: Fault = ({ method }, path) =>
+      method === "POST" && path.startsWith("/storage/v1/object/genesis-files/") ? answer() : undefined;
+    const reply = await callThrough("upload-file", textUpload(project.id), broken);
+    assertRefused(reply, "unavailable");
+    assert(!JSON.stringify(reply.body).includes("secret detail"));
+    assertEquals(await leftovers(project.id), { rows: 0, objects: 0 });
+  });
+}
+
+Deno.test("neighbours: an upload whose last step fails takes its object back", async () => {
+  const project = await anotherProject(team);
+  const broken = on(
+    "/rest/v1/rpc/finish_upload",
+    () => Response.json({ code: "57014", message: "slow" }, { status: 500 }),
+  );
+  assertRefused(await callThrough("upload-file", textUpload(project.id), broken), "unavailable");
+  assertEquals(await leftovers(project.id), { rows: 0, objects: 0 });
+});
+
+Deno.test("neighbours: an upload whose link cannot be made says that the file is stored", async () => {
+  const project = await anotherProject(team);
+  const broken = on("/storage/v1/object/sign/", () => Response.json({ message: "no" }, { status: 500 }));
+  const reply = await callThrough("upload-file", textUpload(project.id), broken);
+  assertRefused(reply, "unavailable");
+  assert(/stored/.test(reply.body.error.message), reply.body.error.message);
+  assertEquals(await leftovers(project.id), { rows: 1, objects: 1 });
+});
+
+Deno.test("neighbours: after all that the same processes still answer", async () => {
+  for (const name of processes.keys()) {
+    const process = await processOf(name);
+    assert(process.isRunning(), `${name} ended: ${process.log()}`);
+    const health = await fetch(`${process.url}/health`);
+    assertEquals(await health.json(), { status: "ok" });
+  }
+  assertEquals((await call(team.owner, "save-artifact", artifact(team))).status, 201);
+});
