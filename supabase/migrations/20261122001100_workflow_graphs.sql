@@ -22,7 +22,8 @@ as $$
   select case when jsonb_typeof(p_value) = 'number' then (p_value #>> '{}')::numeric::integer end
 $$;
 
--- A jsonpath that can be read from a state alone. In its canonical text a variable is $"name", which nothing else is.
+-- A jsonpath that can be read from a state alone. In its canonical text a variable is $"name"; with every string made
+-- empty nothing else looks like that.
 create function private.is_path(p_value jsonb)
 returns boolean
 language sql
@@ -32,7 +33,7 @@ as $$
   select case
     when jsonb_typeof(p_value) is distinct from 'string' then false
     when not pg_input_is_valid(p_value #>> '{}', 'jsonpath') then false
-    else (p_value #>> '{}')::jsonpath::text !~ '\$"'
+    else regexp_replace((p_value #>> '{}')::jsonpath::text, '"([^"\\]|\\.)*"', '""', 'g') !~ '\$"'
   end
 $$;
 
@@ -434,7 +435,7 @@ declare
   v_graph jsonb;
   v_version public.workflow_versions;
 begin
-  select w.* into v_workflow from public.workflows as w where w.id = p_workflow_id for update;
+  select w.* into v_workflow from public.workflows as w where w.id = p_workflow_id for no key update;
   v_graph := private.compile_definition(v_workflow.project_id, v_workflow.definition);
   if v_graph -> 'faults' <> '[]' then
     perform private.refuse(

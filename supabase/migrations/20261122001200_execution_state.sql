@@ -48,6 +48,22 @@ as $$
   select coalesce(jsonb_object_agg(f.channel, f.value), '{}') from folded as f
 $$;
 
+-- The first value a path finds, or null. `silent` leaves some errors standing (times with zones, numbers out of range),
+-- and no data may stop an execution.
+create function private.read_path(p_state jsonb, p_path jsonpath)
+returns jsonb
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return jsonb_path_query_first(p_state, p_path, '{}', true);
+exception
+  when others then
+    return null;
+end
+$$;
+
 -- What a task is given when it becomes pending: its own `input` mapping read from the state; without one, the outputs
 -- of its direct predecessors by node id, or the execution's input where only the start leads to it.
 create function private.task_input(p_execution_id uuid, p_version_id uuid, p_node_index integer)
@@ -87,7 +103,7 @@ begin
       m.key,
       case
         when jsonb_typeof(m.value) = 'string' and m.value #>> '{}' like '$%'
-          then jsonb_path_query_first(v_state, (m.value #>> '{}')::jsonpath, '{}', true)
+          then private.read_path(v_state, (m.value #>> '{}')::jsonpath)
         else m.value
       end
     ), '{}')

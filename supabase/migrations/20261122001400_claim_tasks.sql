@@ -33,7 +33,7 @@ begin
       and t.attempt >= t.max_attempts
     order by t.node_index
     limit 1
-    for update skip locked;
+    for no key update skip locked;
     continue when v_task.id is null;
 
     update public.agent_tasks as t
@@ -103,7 +103,7 @@ begin
       end
     order by t.lease_expires_at
     limit p_limit
-    for update skip locked
+    for no key update skip locked
   ), pending as (
     select t.id
     from public.agent_tasks as t
@@ -116,7 +116,7 @@ begin
       end
     order by t.priority desc, t.available_at, t.created_at
     limit p_limit - (select count(*) from expired)
-    for update skip locked
+    for no key update skip locked
   ), leased as (
     select c.id, gen_random_uuid() as token from (select e.id from expired as e union all select p.id from pending as p) as c
   ), claimed as (
@@ -192,7 +192,7 @@ begin
   if p_lease_seconds is null or p_lease_seconds not between 1 and 86400 then
     perform private.refuse_field('lease_seconds', 'must be between 1 and 86400');
   end if;
-  select t.* into v_task from public.agent_tasks as t where t.id = p_task_id for update;
+  select t.* into v_task from public.agent_tasks as t where t.id = p_task_id for no key update;
   perform private.require_task_access(v_task.project_id);
   if v_task.lease_digest is distinct from sha256(uuid_send(p_lease_token)) then
     perform private.refuse('task_lease_lost', 'This lease no longer holds the task.', jsonb_build_object('status', v_task.status));

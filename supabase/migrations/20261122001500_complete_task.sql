@@ -24,7 +24,7 @@ begin
     select t.id from public.agent_tasks as t
     where t.workflow_execution_id = p_execution_id and t.status in ('blocked', 'pending', 'running', 'waiting')
     order by t.node_index, t.iteration, t.map_index
-    for update
+    for no key update
   ), closed as (
     update public.agent_tasks as t
     set status = 'cancelled', completed_at = now(), lease_expires_at = null
@@ -88,7 +88,7 @@ begin
     where t.workflow_execution_id = p_task.workflow_execution_id and t.node_index = any (v_targets)
       and t.iteration = p_task.iteration and t.map_index is null and t.status = 'blocked'
     order by t.node_index
-    for update
+    for no key update
   ), counted as (
     update public.agent_tasks as t
     set remaining = t.remaining - e.n

@@ -146,6 +146,12 @@ begin
   if jsonb_typeof(coalesce(p_messages, '[]')) <> 'array' then
     perform private.refuse_field('messages', 'must be a list');
   end if;
+  if jsonb_array_length(p_artifacts) > 100 then
+    perform private.refuse_field('artifacts', 'may have at most 100 entries');
+  end if;
+  if jsonb_array_length(p_messages) > 100 then
+    perform private.refuse_field('messages', 'may have at most 100 entries');
+  end if;
   -- In path order, so that two tasks writing the same files wait in line instead of for each other.
   for v_item in
     select a.value from jsonb_array_elements(p_artifacts) as a order by normalize(a.value ->> 'file_path', nfc)

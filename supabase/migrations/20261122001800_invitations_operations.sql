@@ -133,7 +133,8 @@ begin
 end
 $$;
 
--- The compensation for a mail that could not be sent: the invitation is gone as if it had never been.
+-- The compensation for a mail that could not be sent: no invitation stays whose token nobody has. One that it replaced
+-- stays revoked, as its holder was to get a new link.
 create function private.withdraw_invitation(p_invitation_id uuid)
 returns jsonb
 language plpgsql

@@ -130,7 +130,7 @@ Deno.test("neighbours: an unforeseen failure is in the log with the request's id
   for (const secret of [stack.secretKey, team.owner.token]) assert(!log.includes(secret), "A credential is in the log");
 });
 
-Deno.test("neighbours: where the mail cannot go out the invitation is withdrawn, and the older one still stands or is replaced", async () => {
+Deno.test("neighbours: where the mail cannot go out the invitation is withdrawn", async () => {
   const project = await anotherProject(team);
   const body = { project_id: project.id, email: "guest@example.com", role: "viewer" };
   for (const answer of [() => new Response("no", { status: 500 }), () => new Response("<html>", { status: 404 })]) {
@@ -170,6 +170,18 @@ Deno.test("neighbours: an upload whose last step fails takes its object back", a
   );
   assertRefused(await callThrough("upload-file", textUpload(project.id), broken), "unavailable");
   assertEquals(await leftovers(project.id), { rows: 0, objects: 0 });
+});
+
+Deno.test("neighbours: an upload that cannot be taken back keeps its row, so that its object can be found", async () => {
+  const project = await anotherProject(team);
+  const broken: Fault = ({ method }, path) => {
+    if (path.startsWith("/rest/v1/rpc/finish_upload")) return Response.json({ code: "57014" }, { status: 500 });
+    const isDelete = method === "DELETE" && path.startsWith("/storage/v1/");
+    return isDelete ? Response.json({ statusCode: "500", error: "no", message: "no" }, { status: 500 }) : undefined;
+  };
+  assertRefused(await callThrough("upload-file", textUpload(project.id), broken), "unavailable");
+  assertEquals(await leftovers(project.id), { rows: 1, objects: 1 });
+  assert((await processOf("upload-file")).log().includes("upload_not_taken_back"));
 });
 
 Deno.test("neighbours: an upload whose link cannot be made says that the file is stored", async () => {

@@ -1,11 +1,22 @@
 // POST /upload-file when the body breaks or the client goes: nothing is left, and the function serves the next one.
 import { assert, assertEquals } from "@std/assert";
-import type { Person } from "../support/actors.ts";
+import { type Person, worker } from "../support/actors.ts";
 import { assertRefused, call } from "../support/http.ts";
 import { stack } from "../support/stack.ts";
 import { startFunctionProcess } from "./function_process.ts";
-import { anotherProject, createTeam, type Project } from "./project.ts";
-import { beginning, END, leftovers, leftoversInTheEnd, MULTIPART, stalling, textUpload } from "./uploads.ts";
+import { anotherProject, createTeam, type Project, setStatus } from "./project.ts";
+import {
+  beginning,
+  END,
+  inTwo,
+  leftovers,
+  leftoversInTheEnd,
+  moreAfterTheFile,
+  MULTIPART,
+  stalling,
+  textUpload,
+  uploadBegan,
+} from "./uploads.ts";
 
 let signedUp: Promise<Project> | undefined;
 const fresh = async () => await anotherProject(await (signedUp ??= createTeam()));
@@ -21,10 +32,7 @@ async function hangUp(url: string, { token }: Person, projectId: string, bytes: 
     signal: controller.signal,
   });
   answer.catch(() => {});
-  const deadline = Date.now() + 10_000;
-  while ((await leftovers(projectId)).rows === 0 && Date.now() < deadline) {
-    await new Promise((done) => setTimeout(done, 20));
-  }
+  await uploadBegan(projectId);
   controller.abort();
   await answer.then((response) => response.body?.cancel(), () => {});
 }
@@ -58,11 +66,60 @@ Deno.test("upload_file: a whole body made by hand is taken, so that the broken o
   assertEquals([reply.status, reply.body?.file?.file_size], [201, 5]);
 });
 
+const LATE: [string, string][] = [
+  ["a second file", moreAfterTheFile('form-data; name="file"; filename="b.bin"')],
+  ["a field", moreAfterTheFile('form-data; name="path"')],
+  ["an end in the middle of the next part", moreAfterTheFile('form-data; name="path"').slice(0, 60)],
+];
+
+for (const [claim, rest] of LATE) {
+  Deno.test(`upload_file: ${claim} that comes half a second after the file is refused, and nothing is left`, async () => {
+    const project = await fresh();
+    // The next boundary is what ends the file, so all of it but its own header comes first.
+    const cut = rest.indexOf("content-disposition");
+    const aMoment = () => new Promise((resolve) => setTimeout(resolve, 500));
+    const body = inTwo(`${beginning(project.id)}bytes${rest.slice(0, cut)}`, rest.slice(cut), aMoment);
+    assertRefused(await call(project.editor, "upload-file", body, { headers: MULTIPART }), "validation_failed");
+    assertEquals(await leftovers(project.id), NOTHING);
+  });
+}
+
 Deno.test("upload_file: a client that hangs up in the middle leaves no row and no object", async () => {
   const project = await fresh();
   await hangUp(`${stack.url}/functions/v1/upload-file`, project.editor, project.id, 1_048_576);
   assertEquals(await leftoversInTheEnd(project.id), NOTHING);
 });
+
+const CHANGES: [string, (project: Project) => Promise<unknown>][] = [
+  [
+    "an editor who is removed",
+    async ({ id, editor }) =>
+      await worker().from("project_collaborators").delete().eq("project_id", id).eq("user_id", editor.id),
+  ],
+  [
+    "an editor who becomes a viewer",
+    async ({ id, editor }) =>
+      await worker().from("project_collaborators").update({ role: "viewer" }).eq("project_id", id).eq(
+        "user_id",
+        editor.id,
+      ),
+  ],
+  ["a project that is archived", (project) => setStatus(project, "archived")],
+];
+
+// Which step meets the change first is a race, so the code differs; that nothing stays does not.
+for (const [claim, change] of CHANGES) {
+  Deno.test(`upload_file: ${claim} in the middle of an upload ends it, and nothing is left`, async () => {
+    const project = await fresh();
+    const body = inTwo(`${beginning(project.id)}half`, ` a file${END}`, async () => {
+      await uploadBegan(project.id);
+      await change(project);
+    });
+    const reply = await call(project.editor, "upload-file", body, { headers: MULTIPART });
+    assertRefused(reply, reply.body.error?.code);
+    assertEquals(await leftovers(project.id), NOTHING);
+  });
+}
 
 Deno.test("upload_file: after fifty broken uploads at once the same process still answers, and holds nothing of them", async () => {
   const project = await fresh();

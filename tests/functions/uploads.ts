@@ -34,6 +34,22 @@ export function stalling(text: string, bytes: number): ReadableStream<Uint8Array
   });
 }
 
+/** A body that sends the first text, and the second once `between` is done. */
+export function inTwo(first: string, second: string, between: () => Promise<unknown>): ReadableStream<Uint8Array> {
+  return new ReadableStream({
+    async start(controller) {
+      controller.enqueue(new TextEncoder().encode(first));
+      await between();
+      controller.enqueue(new TextEncoder().encode(second));
+      controller.close();
+    },
+  });
+}
+
+/** One more part after the file's bytes, and the end. */
+export const moreAfterTheFile = (disposition: string) =>
+  `\r\n--${BOUNDARY}\r\ncontent-disposition: ${disposition}\r\n\r\nmore${END}`;
+
 /** How many rows and objects the project has. */
 export async function leftovers(projectId: string): Promise<{ rows: number; objects: number }> {
   const [row] = await sql()<{ rows: number; objects: number }[]>`
@@ -52,5 +68,13 @@ export async function leftoversInTheEnd(projectId: string) {
     const left = await leftovers(projectId);
     if (left.rows + left.objects === 0 || Date.now() > deadline) return left;
     await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+/** Resolves when an upload into the project has begun: its row is reserved. */
+export async function uploadBegan(projectId: string): Promise<void> {
+  const deadline = Date.now() + 10_000;
+  while ((await leftovers(projectId)).rows === 0 && Date.now() < deadline) {
+    await new Promise((done) => setTimeout(done, 20));
   }
 }

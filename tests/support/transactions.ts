@@ -22,6 +22,8 @@ export async function openTransaction(db: TestDatabase, actor: Actor): Promise<O
   const ending = Promise.withResolvers<"commit" | "rollback">();
   const rolledBack = new Error("rolled back by the test");
   const ended = db.connect().begin(async (tx) => {
+    // A test that waits for what never comes fails instead of standing still.
+    await tx`set local lock_timeout = '20s'`;
     await become(tx, actor);
     begun.resolve(tx);
     if (await ending.promise === "rollback") throw rolledBack;

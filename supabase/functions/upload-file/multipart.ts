@@ -12,6 +12,8 @@ export interface IncomingFile {
   stream: ReadableStream<Uint8Array>;
   /** Size in bytes and sha256 in hexadecimal of what the stream delivered. */
   measure(): { size: number; sha256: string };
+  /** Resolves when the whole form has been read and nothing in it was wrong: only then may the file stay. */
+  whole: Promise<void>;
   /** Why the stream broke, if it did. */
   failure(): Error | null;
 }
@@ -71,11 +73,14 @@ export async function receiveFile<Result>(
     const fields: Record<string, string> = {};
     let file: { transform: Transform; stored: Promise<Result> } | undefined;
     let isOver = false;
+    const whole = Promise.withResolvers<void>();
+    whole.promise.catch(() => {});
 
     // Reading stops here; a store under way meets its broken stream, and its own error is the one to report.
     const stop = (error: Error) => {
       if (isOver) return;
       isOver = true;
+      whole.reject(error);
       source.unpipe(parser);
       source.destroy();
       if (!file) return reject(error);
@@ -110,7 +115,14 @@ export async function receiveFile<Result>(
         part.pipe(transform);
         const stream = Readable.toWeb(transform) as ReadableStream<Uint8Array>;
         const failure = () => transform.errored;
-        const stored = store(fields, { name: fileName ?? "", mimeType, stream, measure, failure });
+        const stored = store(fields, {
+          name: fileName ?? "",
+          mimeType,
+          stream,
+          measure,
+          whole: whole.promise,
+          failure,
+        });
         file = { transform, stored };
         stored.catch((error) => stop(error));
       },
@@ -119,6 +131,7 @@ export async function receiveFile<Result>(
       if (isOver) return;
       if (!file) return stop(invalid("file", "is missing"));
       isOver = true;
+      whole.resolve();
       file.stored.then(resolve, reject);
     });
     source.pipe(parser);

@@ -101,7 +101,7 @@ export const MATRIX: Entry[] = [
     where: "user_id = '{mate}'",
     insert: "(project_id, user_id, role) values ('{project}', '{me}', 'owner')",
     set: "role = 'owner'",
-    select: { yes: [...members, "admin"], none: [...outsiders, "worker"] },
+    select: readable,
     ...byOperationsOnly,
   },
   {

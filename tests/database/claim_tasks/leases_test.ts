@@ -70,14 +70,16 @@ Deno.test("every claim has a token of its own, and the database keeps only its s
   assertEquals(row?.matches, true);
 });
 
-Deno.test("no table anywhere holds a lease token", async () => {
+Deno.test("no table anywhere holds a lease token, neither as text nor as bytes", async () => {
   const { id } = await start();
   const { lease_token } = await claimNode(db, id, "a");
+  const forms = [lease_token, lease_token.replaceAll("-", ""), new TextEncoder().encode(lease_token).toHex()];
   const tables = await db.sql`
     select format('%I.%I', schemaname, tablename) as name from pg_tables where schemaname in ('public', 'private')`;
   for (const { name } of tables) {
     const [found] = await db.sql.unsafe(
-      `select count(*)::int as n from ${name} as t where t::text like '%${lease_token}%'`,
+      `select count(*)::int as n from ${name} as t where t::text like any ($1)`,
+      [forms.map((form) => `%${form}%`)],
     );
     assertEquals(found?.n, 0, name);
   }
@@ -104,6 +106,14 @@ Deno.test("an expired lease comes before new work", async () => {
   await expireLeases(db, id);
   const { tasks: [second] } = await claimAs("x", id);
   assertEquals(second.id, first.id);
+});
+
+Deno.test("an expired task still goes to workers of its own type only", async () => {
+  const { id } = await start();
+  await claimAll(db, id);
+  await expireLeases(db, id);
+  const request = { worker_id: "x", agent_types: ["tester"], limit: 10, execution_id: id };
+  assertEquals(await db.rpc("worker", "claim_tasks", request), { tasks: [] });
 });
 
 Deno.test("a limit counts expired and new tasks together", async () => {

@@ -92,6 +92,23 @@ Deno.test("a last failure and a completion that save the same file do not deadlo
   assertEquals((await executionRow(db, execution.id)).status, "failed");
 });
 
+Deno.test("a last failure does not deadlock with someone who saves the same file for another open task", async () => {
+  const project = await createProject(db);
+  const { execution } = await startExecution(db, project, graph([["a", "c"], ["b", "c"]], { a: oneAttempt }));
+  const { a, b } = await claimAll(db, execution.id);
+  const file = { file_path: "shared.txt", content: "one" };
+  await using saver = await openTransaction(db, project.editor.actor);
+  await using failing = await openTransaction(db, "worker");
+  // The path is the saver's until it commits; the row that names another task comes last.
+  await saver.rpc("save_artifact", { project_id: project.id, ...file });
+  const request = report(a, { status: "failed", artifacts: [{ ...file, content: "two" }] });
+  const failure = failing.rpc("complete_task", request).then(failing.commit);
+  await waitUntilBlocked(db, failing);
+  const saving = saver.rpc("save_artifact", { project_id: project.id, ...file, content: "three", task_id: b?.id });
+  const results = await Promise.allSettled([saving.then(saver.commit), failure]);
+  assertEquals(results.map((result) => result.status === "rejected" ? result.reason.code : "done"), ["done", "done"]);
+});
+
 Deno.test("two sweeps of one execution end each abandoned task once", async () => {
   const { execution, holder } = await twoLastAttempts();
   await holder.commit();

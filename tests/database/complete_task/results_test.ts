@@ -113,6 +113,10 @@ const malformed: [string, Record<string, unknown>][] = [
     artifacts: [{ file_path: "a", content: "a", base_version: "x" }],
   }],
   ["an artifact of an unknown type", { artifacts: [{ file_path: "a", content: "a", type: "x" }] }],
+  ["more artifacts than 100", {
+    artifacts: Array.from({ length: 10_000 }, (_, index) => ({ file_path: `f${index}`, content: "" })),
+  }],
+  ["more messages than 100", { messages: Array.from({ length: 101 }, () => ({ session_id: uuid, content: "a" })) }],
   ["messages that are no list", { messages: "hello" }],
   ["a message with a session_id that is no id", { messages: [{ session_id: "x", content: "a" }] }],
   ["a message without content", { messages: [{ session_id: uuid }] }],

@@ -103,3 +103,16 @@ Deno.test("a node's input mapping reads the state by jsonpath and keeps constant
     price: 5,
   });
 });
+
+// Errors that jsonpath does not suppress, silent or not.
+for (
+  const path of ["$.due.timestamp_tz()", "$.n.decimal(5000)", '$.due.datetime() < "2020-01-01T00:00:00+00".datetime()']
+) {
+  Deno.test(`a jsonpath that fails on the data does not stop the execution: ${path}`, async () => {
+    const project = await createProject(db);
+    const definition = graph([["a", "b"]], { b: { input: { x: path } } });
+    const { execution } = await startExecution(db, project, definition, { due: "2020-01-01", n: 1 });
+    const answer = await db.rpc("worker", "complete_task", report(await claimNode(db, execution.id, "a")));
+    assertEquals(answer.unlocked.map((task: { node_id: string }) => task.node_id), ["b"]);
+  });
+}

@@ -185,6 +185,12 @@ Deno.test("a whole number may be written with a decimal point", async () => {
   await db.rpc(project.owner.actor, "start_workflow", { workflow_id: row?.id });
 });
 
+for (const path of ['$.prices[*] ? (@.currency == "US$")', '$."a$"', '$.a ? (@ == "say \\"$x\\"")']) {
+  Deno.test(`a dollar sign in a string or a key is no variable: ${path}`, async () => {
+    assertEquals(await faultsOf(withNode({ input: { x: path } })), []);
+  });
+}
+
 Deno.test("more than 10,000 nodes are refused, also where start and end are not listed", async () => {
   const nodes = Array.from({ length: 10_001 }, (_, index) => ({ id: `n${index}` }));
   const faults = await faultsOf({ nodes, edges: [], defaults: { agent_type: "tester" } });
