@@ -81,7 +81,8 @@ export function startFunctions(options: FunctionsOptions): FunctionsService {
       const target = `http://127.0.0.1:${port}${url.pathname.slice("/functions/v1".length)}${url.search}`;
       const { method } = request;
       const response = await fetch(target, { method, headers, body, redirect: "manual", signal: patience.signal });
-      return new Response(response.body, response);
+      const answered = Number(response.headers.get("content-length") ?? NaN);
+      return new Response(answered <= ONE_PIECE ? await response.arrayBuffer() : response.body, response);
     } finally {
       clearTimeout(timer);
     }

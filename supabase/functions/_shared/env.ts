@@ -18,18 +18,19 @@ if (missing.length > 0) {
 
 const supabaseUrl = Deno.env.get("SUPABASE_URL") ?? "";
 
-/** The secret key named `default`, or the only one. */
-function defaultSecretKey(): string {
-  const named: unknown = JSON.parse(Deno.env.get("SUPABASE_SECRET_KEYS") ?? "{}");
+/** The key named `default`, or the only one there is. */
+function defaultKey(kind: "PUBLISHABLE" | "SECRET"): string {
+  const named: unknown = JSON.parse(Deno.env.get(`SUPABASE_${kind}_KEYS`) ?? "{}");
   const keys = typeof named === "object" && named !== null ? Object.entries(named) : [];
   const key = keys.find(([name]) => name === "default")?.[1] ?? keys[0]?.[1];
-  return typeof key === "string" ? key : Deno.env.get("SUPABASE_SECRET_KEY") ?? "";
+  return typeof key === "string" ? key : Deno.env.get(`SUPABASE_${kind}_KEY`) ?? "";
 }
 
 export const env = {
   supabaseUrl,
+  publishableKey: defaultKey("PUBLISHABLE"),
   /** For the services beside the database (mail); operations run as their caller. */
-  secretKey: defaultSecretKey(),
+  secretKey: defaultKey("SECRET"),
   /** Where people's browsers are: the links in mails lead there. */
   siteUrl: (Deno.env.get("SITE_URL") ?? "http://127.0.0.1:3000").replace(
     /\/+$/,
