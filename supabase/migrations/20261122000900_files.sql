@@ -60,7 +60,23 @@ with check (
   and (storage.foldername(name))[1] in (select p.id::text from private.project_ids('editor') as p (id))
 );
 
--- No UPDATE policy: an uploaded object is never overwritten or moved, only replaced by another.
+-- What someone put straight into the bucket they may replace and move. An object that a row of file_storage stands for
+-- was measured and hashed, and stays as it is.
+create policy "editors can replace and move what they put into the bucket" on storage.objects
+for update to authenticated
+using (
+  bucket_id = 'genesis-files'
+  and owner_id = (select auth.uid())::text
+  and (storage.foldername(name))[1] in (select p.id::text from private.project_ids('editor') as p (id))
+  and not exists (select from public.file_storage as f where f.bucket_name = bucket_id and f.file_path = name)
+)
+with check (
+  bucket_id = 'genesis-files'
+  and owner_id = (select auth.uid())::text
+  and (storage.foldername(name))[1] in (select p.id::text from private.project_ids('editor') as p (id))
+  and not exists (select from public.file_storage as f where f.bucket_name = bucket_id and f.file_path = name)
+);
+
 create policy "editors can delete the files they uploaded, owners all" on storage.objects
 for delete to authenticated
 using (

@@ -70,7 +70,7 @@ for (const [claim, output] of CROWDS) {
     const response = await fetch(process.url, { method: "POST", headers: worker, body });
     const seconds = (performance.now() - started) / 1000;
     assertEquals([response.status, (await response.json()).error.code], [413, "payload_too_large"]);
-    assert(seconds < 3, `It took ${seconds.toFixed(1)} s`);
+    assert(seconds < 15, `It took ${seconds.toFixed(1)} s`);
     const peak = await process.peakMemory() ?? 0;
     assert(peak < 256_000_000, `The process took ${Math.round(peak / 1e6)} MB`);
   });

@@ -318,7 +318,7 @@ export const MATRIX: Entry[] = [
     // The platform grants everything on its own tables, so there anon is stopped by the policies.
     select: { yes: readers, none: [...outsiders, "anon"] },
     inserts: { yes: ["editor", "owner", "worker"] },
-    updates: { yes: ["worker"], none: [...signedIn, "anon"] },
+    updates: { yes: ["editor", "worker"], none: ["stranger", "former", "viewer", "owner", "admin", "anon"] },
     deletes: { yes: ["editor", "owner", "worker"], none: ["stranger", "former", "viewer", "admin", "anon"] },
   },
   {
@@ -329,5 +329,14 @@ export const MATRIX: Entry[] = [
     select: { yes: readers, none: [...outsiders, "anon"] },
     inserts: workers,
     deletes: { yes: ["owner", "worker"], none: ["stranger", "former", "viewer", "editor", "admin", "anon"] },
+  },
+  {
+    table: "storage.objects",
+    row: "one that is registered as the editor's file",
+    where: "name = '{project}/ready'",
+    set: "name = '{project}/moved'",
+    select: { yes: readers, none: [...outsiders, "anon"] },
+    updates: { yes: ["worker"], none: ["stranger", "former", "viewer", "editor", "owner", "admin", "anon"] },
+    deletes: { yes: ["editor", "owner", "worker"], none: ["stranger", "former", "viewer", "admin", "anon"] },
   },
 ];

@@ -78,6 +78,7 @@ export async function createWorld(db: TestDatabase): Promise<World> {
   };
   await storeObject(db, `${project.id}/by-editor`, 1, project.editor);
   await storeObject(db, `${project.id}/by-owner`, 1, project.owner);
+  await storeObject(db, `${project.id}/ready`, 1, project.editor);
   await db.sql`delete from public.project_collaborators where user_id = ${former.id}`;
   const people = { ...project, former, admin };
   const names = ["stranger", "former", "viewer", "editor", "owner", "admin"] as const;
