@@ -13,6 +13,9 @@ type Fault = (request: Request, path: string) => Response | undefined;
 
 let fault: Fault = () => undefined;
 
+/** Paths whose requests arrive, but whose answers are lost on the way back. */
+let loses: (path: string) => boolean = () => false;
+
 /** The stack's URL as the functions here know it: everything passes through, unless `fault` answers. */
 const way = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, async (request) => {
   const { pathname, search } = new URL(request.url);
@@ -23,7 +26,10 @@ const way = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, a
   }
   const headers = new Headers(request.headers);
   headers.delete("host");
-  return await fetch(stack.url + pathname + search, { method: request.method, headers, body: request.body });
+  const reply = await fetch(stack.url + pathname + search, { method: request.method, headers, body: request.body });
+  if (!loses(pathname)) return reply;
+  await reply.body?.cancel();
+  return Response.json({ message: "lost" }, { status: 502 });
 });
 
 const processes = new Map<string, Promise<FunctionProcess>>();
@@ -170,6 +176,17 @@ Deno.test("neighbours: an upload whose last step fails takes its object back", a
   );
   assertRefused(await callThrough("upload-file", textUpload(project.id), broken), "unavailable");
   assertEquals(await leftovers(project.id), { rows: 0, objects: 0 });
+});
+
+Deno.test("neighbours: an upload whose last step was done, but its answer lost, stays whole", async () => {
+  const project = await anotherProject(team);
+  loses = (path) => path === "/rest/v1/rpc/finish_upload";
+  try {
+    assertRefused(await callThrough("upload-file", textUpload(project.id), () => undefined), "unavailable");
+  } finally {
+    loses = () => false;
+  }
+  assertEquals(await leftovers(project.id), { rows: 1, objects: 1 });
 });
 
 Deno.test("neighbours: an upload that cannot be taken back keeps its row, so that its object can be found", async () => {

@@ -51,10 +51,7 @@ export function createApp(
   let router: ReturnType<typeof loadRouter> | undefined;
   const operations = app.all(
     "*",
-    async (context) =>
-      (await (router ??= loadRouter())).fetch(context.req.raw, {
-        requestId: context.var.requestId,
-      }),
+    async (context) => (await (router ??= loadRouter())).fetch(context.req.raw, { requestId: context.var.requestId }),
   );
 
   app.onError((error, context) => fail(context, error, context.var.requestId));

@@ -32,13 +32,9 @@ export const env = {
   /** For the services beside the database (mail); operations run as their caller. */
   secretKey: defaultKey("SECRET"),
   /** Where people's browsers are: the links in mails lead there. */
-  siteUrl: (Deno.env.get("SITE_URL") ?? "http://127.0.0.1:3000").replace(
-    /\/+$/,
-    "",
-  ),
+  siteUrl: (Deno.env.get("SITE_URL") ?? "http://127.0.0.1:3000").replace(/\/+$/, ""),
   /** The local stack keeps mail itself; everywhere else a service has to send it. */
   isLocal: ["127.0.0.1", "localhost"].includes(new URL(supabaseUrl).hostname),
   resendApiKey: Deno.env.get("RESEND_API_KEY"),
-  mailFrom: Deno.env.get("MAIL_FROM") ??
-    "Genesis Engine <no-reply@example.com>",
+  mailFrom: Deno.env.get("MAIL_FROM") ?? "Genesis Engine <no-reply@example.com>",
 } as const;

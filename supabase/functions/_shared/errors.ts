@@ -38,34 +38,13 @@ function parseDetails(text: string | null | undefined): Record<string, unknown> 
 /** SQLSTATEs that a caller can cause with values the contract lets through, and what to call them. */
 const SQLSTATE_CODES: Record<string, { code: ErrorCode; message: string }> = {
   "42501": { code: "forbidden", message: "You are not allowed to do this." },
-  "23514": {
-    code: "validation_failed",
-    message: "A value is not allowed here.",
-  },
-  "22P05": {
-    code: "validation_failed",
-    message: "Text must not contain NUL or broken Unicode.",
-  },
-  "22021": {
-    code: "validation_failed",
-    message: "Text must not contain NUL or broken Unicode.",
-  },
-  "54001": {
-    code: "validation_failed",
-    message: "The JSON is nested too deeply.",
-  },
-  "40P01": {
-    code: "unavailable",
-    message: "Two changes got in each other's way; try again.",
-  },
-  "40001": {
-    code: "unavailable",
-    message: "Two changes got in each other's way; try again.",
-  },
-  "57014": {
-    code: "unavailable",
-    message: "The database took too long; try again.",
-  },
+  "23514": { code: "validation_failed", message: "A value is not allowed here." },
+  "22P05": { code: "validation_failed", message: "Text must not contain NUL or broken Unicode." },
+  "22021": { code: "validation_failed", message: "Text must not contain NUL or broken Unicode." },
+  "54001": { code: "validation_failed", message: "The JSON is nested too deeply." },
+  "40P01": { code: "unavailable", message: "Two changes got in each other's way; try again." },
+  "40001": { code: "unavailable", message: "Two changes got in each other's way; try again." },
+  "57014": { code: "unavailable", message: "The database took too long; try again." },
   "53300": { code: "unavailable", message: "The database is busy; try again." },
   "PGRST301": { code: "unauthorized", message: "The token is not valid." },
   "PGRST303": { code: "unauthorized", message: "The token has expired." },
@@ -80,7 +59,5 @@ export function fromDatabase(error: DatabaseError): Error {
   if (known) {
     return new OperationError(known.code, known.message, {}, { cause: error });
   }
-  return new Error(`${error.code ?? "no code"}: ${error.message}`, {
-    cause: error,
-  });
+  return new Error(`${error.code ?? "no code"}: ${error.message}`, { cause: error });
 }

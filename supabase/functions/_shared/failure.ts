@@ -10,11 +10,7 @@ export function fail(context: Context, error: unknown, requestId: string): Respo
   const refusal = asRefusal(error);
   if (refusal.status >= 500) {
     const cause = refusal.cause instanceof Error ? refusal.cause.stack : JSON.stringify(refusal.cause ?? null);
-    log("error", refusal.code, {
-      request_id: requestId,
-      path: context.req.path,
-      cause,
-    });
+    log("error", refusal.code, { request_id: requestId, path: context.req.path, cause });
   }
   const { code, message, details, status } = refusal;
   const body: ErrorBody = {

@@ -14,10 +14,7 @@ export async function sendMail(mail: Mail): Promise<void> {
   if (env.resendApiKey) {
     return await post("https://api.resend.com/emails", {
       authorization: `Bearer ${env.resendApiKey}`,
-    }, {
-      from: env.mailFrom,
-      ...mail,
-    });
+    }, { from: env.mailFrom, ...mail });
   }
   if (env.isLocal) {
     return await post(`${env.supabaseUrl}/mail`, { apikey: env.secretKey }, mail);

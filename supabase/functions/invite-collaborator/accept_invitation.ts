@@ -5,7 +5,5 @@ import { callDoor } from "../_shared/database.ts";
 import { hashToken } from "./token.ts";
 
 export const accept = route(acceptInvitation, async ({ token }, context) => ({
-  body: await callDoor(context, "accept_invitation", {
-    token_sha256: await hashToken(token),
-  }),
+  body: await callDoor(context, "accept_invitation", { token_sha256: await hashToken(token) }),
 }));

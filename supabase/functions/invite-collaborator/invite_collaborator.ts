@@ -15,27 +15,13 @@ const invited = inviteCollaborator.output.extend({
 
 export const invite = route(inviteCollaborator, async (input, context) => {
   const { token, tokenSha256 } = await createToken();
-  const answer = invited.parse(
-    await callDoor(context, "invite_collaborator", {
-      ...input,
-      token_sha256: tokenSha256,
-    }),
-  );
+  const answer = invited.parse(await callDoor(context, "invite_collaborator", { ...input, token_sha256: tokenSha256 }));
   const { invitation, project } = answer;
   const link = `${env.siteUrl}/invitations/accept?token=${token}`;
   try {
-    await sendMail(
-      invitationMail({
-        to: invitation.email,
-        projectName: project.name,
-        role: invitation.role,
-        link,
-      }),
-    );
+    await sendMail(invitationMail({ to: invitation.email, projectName: project.name, role: invitation.role, link }));
   } catch (cause) {
-    await callDoor(context, "withdraw_invitation", {
-      invitation_id: invitation.id,
-    });
+    await callDoor(context, "withdraw_invitation", { invitation_id: invitation.id });
     throw new OperationError("unavailable", "The invitation could not be mailed, so it was withdrawn.", {}, { cause });
   }
   return { body: { invitation } };

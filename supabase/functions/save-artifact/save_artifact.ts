@@ -18,11 +18,7 @@ export const save = route(
     let base = input.base_version;
     for (let merges = 0;; merges++) {
       try {
-        const answer = await callDoor(context, "save_artifact", {
-          ...input,
-          content,
-          base_version: base,
-        });
+        const answer = await callDoor(context, "save_artifact", { ...input, content, base_version: base });
         const { artifact, unchanged } = answerShape.parse(answer);
         return {
           body: { artifact, merged: merges > 0 },

@@ -13,10 +13,7 @@ import { type IncomingFile, receiveFile } from "./multipart.ts";
 const SIGNED_URL_SECONDS = 3600;
 
 /** What the part itself says of the file. */
-const partShape = z.object({
-  file_name: z.string().trim().min(1).max(255),
-  mime_type: z.string().max(255),
-});
+const partShape = z.object({ file_name: z.string().trim().min(1).max(255), mime_type: z.string().max(255) });
 
 type StoredFile = ReturnType<typeof readFile>;
 const readFile = (answer: unknown) => uploadFile.output.pick({ file: true }).parse(answer).file;
@@ -29,36 +26,20 @@ export const upload = streamedRoute(uploadFile, async (context) => {
   if (error) {
     throw new OperationError("unavailable", "The file is stored, but no link could be made.", {}, { cause: error });
   }
-  const expiresAt = new Date(Date.now() + SIGNED_URL_SECONDS * 1000)
-    .toISOString();
+  const expiresAt = new Date(Date.now() + SIGNED_URL_SECONDS * 1000).toISOString();
   return { body: { file, signed_url: data.signedUrl, expires_at: expiresAt } };
 });
 
 async function store(context: AppContext, fields: Record<string, string>, incoming: IncomingFile): Promise<StoredFile> {
   const { project_id, path } = parseInput(uploadFile.input, fields);
-  const { file_name, mime_type } = parseInput(partShape, {
-    file_name: incoming.name,
-    mime_type: incoming.mimeType,
-  });
-  const reserved = readFile(
-    await callDoor(context, "register_upload", {
-      project_id,
-      file_name,
-      path,
-      mime_type,
-    }),
-  );
+  const { file_name, mime_type } = parseInput(partShape, { file_name: incoming.name, mime_type: incoming.mimeType });
+  const reserved = readFile(await callDoor(context, "register_upload", { project_id, file_name, path, mime_type }));
   try {
     await putObject(context, reserved, incoming);
     await incoming.whole;
     const { size, sha256 } = incoming.measure();
     return readFile(
-      await callDoor(context, "finish_upload", {
-        file_id: reserved.id,
-        file_size: size,
-        sha256,
-        mime_type,
-      }),
+      await callDoor(context, "finish_upload", { file_id: reserved.id, file_size: size, sha256, mime_type }),
     );
   } catch (error) {
     await takeBack(context, reserved);
@@ -84,6 +65,9 @@ async function putObject(context: AppContext, reserved: StoredFile, incoming: In
 // reserved. The row goes last, so that an object that Storage would not remove can still be found by it.
 async function takeBack(context: AppContext, reserved: StoredFile): Promise<void> {
   const { supabaseAdmin } = context.var.supabaseContext;
+  // When the answer of the last step was lost on the way, the file may be ready all the same: then it stays.
+  const row = await supabaseAdmin.from("file_storage").select("status").eq("id", reserved.id).maybeSingle();
+  if (row.data?.status === "ready") return;
   const removed = await supabaseAdmin.storage.from(reserved.bucket_name).remove([reserved.file_path]);
   const { error } = removed.error ? removed : await supabaseAdmin.rpc("abort_upload", { file_id: reserved.id });
   if (error) {
