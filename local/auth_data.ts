@@ -46,7 +46,8 @@ console.error = (...values: unknown[]) => inside.getStore() ? undefined : printE
 
 function createApp(options: AuthDataOptions, connection: PostgresConnection, tokensAreVerified: boolean) {
   const { api, auth } = options.config;
-  const { template = {}, ...email } = auth.email;
+  const { template = {}, enabled, ...email } = auth.email;
+  const takesEmail = enabled ?? email.enable_signup ?? true;
   const templates = Object.fromEntries(
     Object.entries(template).map(([name, { content_path, ...rest }]) => [name, {
       ...rest,
@@ -69,7 +70,7 @@ function createApp(options: AuthDataOptions, connection: PostgresConnection, tok
       refresh_token_reuse_interval: auth.refresh_token_reuse_interval,
       minimum_password_length: auth.minimum_password_length,
       ...(auth.password_requirements ? { password_requirements: auth.password_requirements } : {}),
-      email: { ...email, template: templates },
+      email: { ...email, enable_signup: takesEmail, template: templates },
     },
     storage: { enabled: false },
     studio: { enabled: false },

@@ -30,6 +30,8 @@ const Auth = z.object({
   ])
     .default(""),
   email: z.object({
+    /** Today's name; lite knows the older one. */
+    enabled: z.boolean().optional(),
     enable_signup: z.boolean().optional(),
     double_confirm_changes: z.boolean().optional(),
     enable_confirmations: z.boolean().optional(),
