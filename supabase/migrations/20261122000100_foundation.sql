@@ -1,4 +1,6 @@
 -- Foundation: where things live and who may touch them before anything exists.
+-- Functions on hot paths are plpgsql even where one expression would do: it keeps its plans for the session, while a SQL
+-- function that cannot be inlined (a definer, or one with a search_path) is planned again at every call.
 -- `public` is what the API shows: tables under row level security and thin SECURITY INVOKER doors. `private` holds the
 -- engine and every SECURITY DEFINER function; no API schema list ever names it.
 
@@ -101,11 +103,13 @@ $$;
 -- which role the session took, not what a token claims; SECURITY DEFINER does not change that setting.
 create function private.is_worker()
 returns boolean
-language sql
+language plpgsql
 stable
 set search_path = ''
 as $$
-  select coalesce(nullif(current_setting('role', true), 'none'), session_user::text)
-    in ('service_role', 'postgres', 'supabase_admin')
+begin
+  return coalesce(nullif(current_setting('role', true), 'none'), session_user::text)
+    in ('service_role', 'postgres', 'supabase_admin');
+end
 $$;
 grant execute on function private.is_worker() to authenticated, service_role;

@@ -139,22 +139,30 @@ grant select on public.project_members to authenticated, service_role;
 -- null: the caller may not know that the project exists.
 create function private.role_in_project(p_project_id uuid)
 returns text
-language sql
+language plpgsql
 stable
 security definer
 set search_path = ''
 as $$
-  select case
-    when private.is_worker() then 'owner'
-    when p.owner_id = auth.uid() then 'owner'
-    when c.role = 'owner' then 'owner'
-    when p.status = 'deleted' then null
-    when c.role is not null then c.role
-    when private.is_admin() then 'reader'
-  end
+declare
+  v_owner_id uuid;
+  v_status text;
+  v_role text;
+begin
+  select p.owner_id, p.status, c.role into v_owner_id, v_status, v_role
   from public.projects as p
   left join public.project_collaborators as c on c.project_id = p.id and c.user_id = auth.uid()
-  where p.id = p_project_id
+  where p.id = p_project_id;
+  return case
+    when v_owner_id is null then null
+    when private.is_worker() then 'owner'
+    when v_owner_id = auth.uid() then 'owner'
+    when v_role = 'owner' then 'owner'
+    when v_status = 'deleted' then null
+    when v_role is not null then v_role
+    when private.is_admin() then 'reader'
+  end;
+end
 $$;
 
 -- The gate of every operation: 404 where the caller may not know the project, 403 where they see it but may not act,

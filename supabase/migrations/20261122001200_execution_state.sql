@@ -115,32 +115,38 @@ $$;
 -- The two shapes every operation answers with. No lease, no digest.
 create function private.task_json(p_task public.agent_tasks)
 returns jsonb
-language sql
+language plpgsql
 stable
 set search_path = ''
 as $$
-  select jsonb_build_object(
+begin
+  return jsonb_build_object(
     'id', p_task.id, 'execution_id', p_task.workflow_execution_id, 'node_id', p_task.node_id,
     'agent_type', p_task.agent_type, 'status', p_task.status, 'attempt', p_task.attempt,
     'max_attempts', p_task.max_attempts, 'iteration', p_task.iteration, 'map_index', p_task.map_index,
     'priority', p_task.priority, 'available_at', p_task.available_at, 'label', p_task.label,
     'error_message', p_task.error_message, 'execution_time_ms', p_task.execution_time_ms,
     'started_at', p_task.started_at, 'completed_at', p_task.completed_at
-  )
+  );
+end
 $$;
 
 create function private.execution_json(p_execution_id uuid)
 returns jsonb
-language sql
+language plpgsql
 stable
 security definer
 set search_path = ''
 as $$
-  select jsonb_build_object(
-    'id', x.id, 'workflow_id', x.workflow_id, 'project_id', x.project_id, 'version', x.version, 'status', x.status,
-    'error_message', x.error_message, 'started_by', x.started_by, 'started_at', x.started_at,
-    'completed_at', x.completed_at, 'created_at', x.created_at
-  )
-  from public.workflow_executions as x
-  where x.id = p_execution_id
+begin
+  return (
+    select jsonb_build_object(
+      'id', x.id, 'workflow_id', x.workflow_id, 'project_id', x.project_id, 'version', x.version, 'status', x.status,
+      'error_message', x.error_message, 'started_by', x.started_by, 'started_at', x.started_at,
+      'completed_at', x.completed_at, 'created_at', x.created_at
+    )
+    from public.workflow_executions as x
+    where x.id = p_execution_id
+  );
+end
 $$;

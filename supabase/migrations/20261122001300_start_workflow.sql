@@ -125,14 +125,16 @@ create function public.start_workflow(
   workflow_id uuid, version integer default null, input jsonb default '{}', idempotency_key text default null
 )
 returns jsonb
-language sql
+language plpgsql
 volatile
 security invoker
 set search_path = ''
 as $$
-  select private.start_workflow(
+begin
+  return private.start_workflow(
     start_workflow.workflow_id, start_workflow.version, start_workflow.input, start_workflow.idempotency_key
-  )
+  );
+end
 $$;
 grant execute on function private.start_workflow(uuid, integer, jsonb, text) to authenticated, service_role;
 grant execute on function public.start_workflow(uuid, integer, jsonb, text) to authenticated, service_role;

@@ -150,15 +150,17 @@ create function public.claim_tasks(
   project_id uuid default null, execution_id uuid default null
 )
 returns jsonb
-language sql
+language plpgsql
 volatile
 security invoker
 set search_path = ''
 as $$
-  select private.claim_tasks(
+begin
+  return private.claim_tasks(
     claim_tasks.worker_id, claim_tasks.agent_types, claim_tasks."limit", claim_tasks.lease_seconds, claim_tasks.project_id,
     claim_tasks.execution_id
-  )
+  );
+end
 $$;
 grant execute on function private.claim_tasks(text, text[], integer, integer, uuid, uuid) to authenticated, service_role;
 grant execute on function public.claim_tasks(text, text[], integer, integer, uuid, uuid) to authenticated, service_role;
@@ -213,12 +215,14 @@ $$;
 
 create function public.heartbeat_task(task_id uuid, lease_token uuid, lease_seconds integer default 60)
 returns jsonb
-language sql
+language plpgsql
 volatile
 security invoker
 set search_path = ''
 as $$
-  select private.heartbeat_task(heartbeat_task.task_id, heartbeat_task.lease_token, heartbeat_task.lease_seconds)
+begin
+  return private.heartbeat_task(heartbeat_task.task_id, heartbeat_task.lease_token, heartbeat_task.lease_seconds);
+end
 $$;
 grant execute on function private.heartbeat_task(uuid, uuid, integer) to authenticated, service_role;
 grant execute on function public.heartbeat_task(uuid, uuid, integer) to authenticated, service_role;

@@ -239,7 +239,9 @@ begin
   perform private.require_task_access(v_task.project_id);
 
   if p_status = 'completed' then
-    perform private.save_task_results(v_task, p_artifacts, p_messages);
+    if p_artifacts is not null or p_messages is not null then
+      perform private.save_task_results(v_task, p_artifacts, p_messages);
+    end if;
     v_unlocked := private.resolve_edges(v_task);
   elsif v_task.status = 'pending' then
     -- Exponential, capped at a day, with up to half of it taken off at random so that failures do not march in step.
@@ -279,16 +281,18 @@ create function public.complete_task(
   execution_time_ms integer default null, label text default null, artifacts jsonb default null, messages jsonb default null
 )
 returns jsonb
-language sql
+language plpgsql
 volatile
 security invoker
 set search_path = ''
 as $$
-  select private.complete_task(
+begin
+  return private.complete_task(
     complete_task.task_id, complete_task.lease_token, complete_task.status, complete_task.output_data,
     complete_task.error_message, complete_task.execution_time_ms, complete_task.label, complete_task.artifacts,
     complete_task.messages
-  )
+  );
+end
 $$;
 grant execute on function private.complete_task(uuid, uuid, text, jsonb, text, integer, text, jsonb, jsonb)
 to authenticated, service_role;

@@ -110,15 +110,17 @@ create function public.save_artifact(
   task_id uuid default null, metadata jsonb default null, base_version integer default null
 )
 returns jsonb
-language sql
+language plpgsql
 volatile
 security invoker
 set search_path = ''
 as $$
-  select private.save_artifact_as_caller(
+begin
+  return private.save_artifact_as_caller(
     save_artifact.project_id, save_artifact.file_path, save_artifact.content, save_artifact.name, save_artifact.language,
     save_artifact.type, save_artifact.task_id, save_artifact.metadata, save_artifact.base_version
-  )
+  );
+end
 $$;
 grant execute on function private.save_artifact_as_caller(uuid, text, text, text, text, text, uuid, jsonb, integer)
 to authenticated, service_role;

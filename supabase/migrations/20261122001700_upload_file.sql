@@ -89,34 +89,40 @@ $$;
 
 create function public.register_upload(project_id uuid, file_name text, path text default null, mime_type text default null)
 returns jsonb
-language sql
+language plpgsql
 volatile
 security invoker
 set search_path = ''
 as $$
-  select private.register_upload(
+begin
+  return private.register_upload(
     register_upload.project_id, register_upload.file_name, register_upload.path, register_upload.mime_type
-  )
+  );
+end
 $$;
 
 create function public.finish_upload(file_id uuid, file_size bigint, sha256 text, mime_type text default null)
 returns jsonb
-language sql
+language plpgsql
 volatile
 security invoker
 set search_path = ''
 as $$
-  select private.finish_upload(finish_upload.file_id, finish_upload.file_size, finish_upload.sha256, finish_upload.mime_type)
+begin
+  return private.finish_upload(finish_upload.file_id, finish_upload.file_size, finish_upload.sha256, finish_upload.mime_type);
+end
 $$;
 
 create function public.abort_upload(file_id uuid)
 returns jsonb
-language sql
+language plpgsql
 volatile
 security invoker
 set search_path = ''
 as $$
-  select private.abort_upload(abort_upload.file_id)
+begin
+  return private.abort_upload(abort_upload.file_id);
+end
 $$;
 grant execute on function
   private.register_upload(uuid, text, text, text), public.register_upload(uuid, text, text, text),

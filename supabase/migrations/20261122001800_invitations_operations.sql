@@ -157,34 +157,40 @@ $$;
 
 create function public.invite_collaborator(project_id uuid, email text, role text, token_sha256 text)
 returns jsonb
-language sql
+language plpgsql
 volatile
 security invoker
 set search_path = ''
 as $$
-  select private.invite_collaborator(
+begin
+  return private.invite_collaborator(
     invite_collaborator.project_id, invite_collaborator.email, invite_collaborator.role, invite_collaborator.token_sha256
-  )
+  );
+end
 $$;
 
 create function public.accept_invitation(token_sha256 text)
 returns jsonb
-language sql
+language plpgsql
 volatile
 security invoker
 set search_path = ''
 as $$
-  select private.accept_invitation(accept_invitation.token_sha256)
+begin
+  return private.accept_invitation(accept_invitation.token_sha256);
+end
 $$;
 
 create function public.withdraw_invitation(invitation_id uuid)
 returns jsonb
-language sql
+language plpgsql
 volatile
 security invoker
 set search_path = ''
 as $$
-  select private.withdraw_invitation(withdraw_invitation.invitation_id)
+begin
+  return private.withdraw_invitation(withdraw_invitation.invitation_id);
+end
 $$;
 grant execute on function
   private.invite_collaborator(uuid, text, text, text), public.invite_collaborator(uuid, text, text, text),
