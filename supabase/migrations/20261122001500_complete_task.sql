@@ -44,16 +44,6 @@ begin
 end
 $$;
 
-create function private.fail_execution(p_execution_id uuid, p_error_message text)
-returns void
-language sql
-volatile
-security definer
-set search_path = ''
-as $$
-  select private.end_execution(p_execution_id, 'failed', p_error_message)
-$$;
-
 -- Resolves the edges behind a completed task, writes the events, ends the execution when nothing is left, and returns
 -- what became pending.
 create function private.resolve_edges(p_task public.agent_tasks)
@@ -259,8 +249,9 @@ begin
   else
     insert into public.execution_events (workflow_execution_id, project_id, task_id, type, data)
     values (v_task.workflow_execution_id, v_task.project_id, v_task.id, 'task.failed', jsonb_build_object('attempt', v_task.attempt));
-    perform private.fail_execution(
-      v_task.workflow_execution_id, format('Task %s failed: %s', v_task.node_id, left(coalesce(p_error_message, 'no reason given'), 500))
+    perform private.end_execution(
+      v_task.workflow_execution_id, 'failed',
+      format('Task %s failed: %s', v_task.node_id, left(coalesce(p_error_message, 'no reason given'), 500))
     );
   end if;
   if p_status = 'failed' then

@@ -1,15 +1,6 @@
 -- save_artifact: the next version of a path. One writer per path at a time (an advisory lock on project and path), so
 -- numbers are gapless and a save based on an old version is told so instead of overwriting.
 
-create function private.artifact_json(p_artifact public.code_artifacts)
-returns jsonb
-language sql
-stable
-set search_path = ''
-as $$
-  select to_jsonb(p_artifact)
-$$;
-
 create function private.save_artifact(
   p_project_id uuid, p_file_path text, p_content text, p_name text, p_language text, p_type text, p_task_id uuid,
   p_metadata jsonb, p_base_version integer
@@ -68,7 +59,7 @@ begin
     );
   end if;
   if v_head.id is not null and v_head.content = p_content then
-    return jsonb_build_object('artifact', private.artifact_json(v_head), 'merged', false, 'unchanged', true);
+    return jsonb_build_object('artifact', to_jsonb(v_head), 'merged', false, 'unchanged', true);
   end if;
 
   if v_head.id is not null then
@@ -83,7 +74,7 @@ begin
     coalesce(p_metadata, '{}'), auth.uid()
   )
   returning * into v_saved;
-  return jsonb_build_object('artifact', private.artifact_json(v_saved), 'merged', false, 'unchanged', false);
+  return jsonb_build_object('artifact', to_jsonb(v_saved), 'merged', false, 'unchanged', false);
 end
 $$;
 
