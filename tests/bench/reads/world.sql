@@ -35,8 +35,20 @@ from numbered as x;
 insert into public.workflow_versions (workflow_id, project_id, version, definition)
 select w.id, w.project_id, 1, w.definition from public.workflows as w;
 
+-- The compiled graph of each: a chain as long as its tasks are many.
+insert into private.workflow_nodes (version_id, node_index, node_id, type, agent_type, incoming, is_entry)
+select v.id, g, 'n' || g, 'agent', 'architect', case g when 1 then 0 else 1 end, g = 1
+from public.workflow_versions as v
+cross join generate_series(1, $2) as g;
+
+insert into private.workflow_edges (version_id, edge_index, source_index, target_index)
+select n.version_id, n.node_index, n.node_index, nullif(n.node_index, $2) + 1 from private.workflow_nodes as n;
+
 insert into public.workflow_executions (workflow_id, project_id, version_id, version, state, status, completed_at)
 select v.workflow_id, v.project_id, v.id, 1, '{}', 'completed', now() from public.workflow_versions as v;
+
+insert into private.execution_progress (workflow_execution_id, remaining)
+select e.id, 0 from public.workflow_executions as e;
 
 insert into public.agent_tasks (
   workflow_execution_id, project_id, version_id, agent_type, node_id, node_index, status, attempt, input_data, output_data,
