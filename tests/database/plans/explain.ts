@@ -26,7 +26,7 @@ export async function connectExplained(db: TestDatabase) {
   const sql = postgres(db.url, {
     max: 1,
     onnotice({ message = "" }) {
-      const json = /^duration: [\d.]+ ms  plan:\n(\{[\s\S]*\})/.exec(message)?.[1];
+      const json = /^duration: [\d.]+ ms\s+plan:\n(\{[\s\S]*\})/.exec(message)?.[1];
       if (json) plans.push(JSON.parse(json));
     },
   });

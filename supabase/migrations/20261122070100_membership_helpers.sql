@@ -14,7 +14,7 @@ end
 $$;
 
 -- The projects that the caller may look into, as one list: policies compare with it, and a list costs a statement less
--- than a set of rows does. The lookup by id is written so that it goes by the index, however small the table is.
+-- than a set of rows does.
 create function private.readable_project_ids()
 returns uuid[]
 language plpgsql
@@ -28,16 +28,9 @@ begin
   return array(
     select p.id from public.projects as p where p.owner_id = v_user_id
     union all
-    select p.id
-    from public.projects as p
-    where p.id = any (array(select c.project_id from public.project_collaborators as c where c.user_id = v_user_id))
-      and (
-        p.status <> 'deleted'
-        or exists (
-          select from public.project_collaborators as c
-          where c.project_id = p.id and c.user_id = v_user_id and c.role = 'owner'
-        )
-      )
+    select c.project_id
+    from private.collaborations as c
+    where c.user_id = v_user_id and (c.project_status <> 'deleted' or c.role = 'owner')
     union all
     select p.id
     from public.projects as p
@@ -70,15 +63,14 @@ begin
     and (p_role not in ('editor', 'active_viewer', 'active_owner') or p.status = 'active')
   union all
   select c.project_id
-  from public.project_collaborators as c
-  join public.projects as p on p.id = c.project_id
+  from private.collaborations as c
   where c.user_id = v_user_id
     and case p_role
-      when 'viewer' then c.role = 'owner' or p.status <> 'deleted'
-      when 'active_viewer' then p.status = 'active'
-      when 'editor' then c.role in ('owner', 'editor') and p.status = 'active'
+      when 'viewer' then c.role = 'owner' or c.project_status <> 'deleted'
+      when 'active_viewer' then c.project_status = 'active'
+      when 'editor' then c.role in ('owner', 'editor') and c.project_status = 'active'
       when 'owner' then c.role = 'owner'
-      when 'active_owner' then c.role = 'owner' and p.status = 'active'
+      when 'active_owner' then c.role = 'owner' and c.project_status = 'active'
       else false
     end;
 end
