@@ -60,7 +60,7 @@ const ABOUT: Record<string, string> = {
   growth:
     "What one task costs (all clients together) in a small and in a large graph, and executions started per second.",
   reads:
-    "One read as the Data API makes it: a transaction that takes role and claims, then asks. 1,000 projects, 100,000 tasks, " +
+    "One read as the Data API makes it: a transaction that takes role and claims, then asks; the tenth percentile. 1,000 projects, 100,000 tasks, " +
     "100,000 artifacts, a person in 50 projects: the same rows for a worker, whom no policy filters; for the person; and for " +
     "the person under the policies that people write first, which look the membership up inside each policy.",
 };
