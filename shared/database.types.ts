@@ -439,6 +439,68 @@ export type Database = {
         };
         Relationships: [];
       };
+      "file_shares": {
+        Row: {
+          "created_at": string;
+          "created_by": string | null;
+          "downloads": number;
+          "expires_at": string;
+          "file_id": string;
+          "id": string;
+          "last_download_at": string | null;
+          "max_downloads": number | null;
+          "project_id": string;
+          "revoked_at": string | null;
+        };
+        ComputedFields: never;
+        Insert: {
+          "created_at"?: string;
+          "created_by"?: string | null;
+          "downloads"?: number;
+          "expires_at": string;
+          "file_id": string;
+          "id"?: string;
+          "last_download_at"?: string | null;
+          "max_downloads"?: number | null;
+          "project_id": string;
+          "revoked_at"?: string | null;
+        };
+        Update: {
+          "created_at"?: string;
+          "created_by"?: string | null;
+          "downloads"?: number;
+          "expires_at"?: string;
+          "file_id"?: string;
+          "id"?: string;
+          "last_download_at"?: string | null;
+          "max_downloads"?: number | null;
+          "project_id"?: string;
+          "revoked_at"?: string | null;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "file_shares_created_by_fkey";
+            columns: ["created_by"];
+            isOneToOne: false;
+            referencedRelation: "profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "file_shares_file_id_fkey";
+            columns: ["file_id"];
+            isOneToOne: false;
+            referencedRelation: "file_storage";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "file_shares_project_id_fkey";
+            columns: ["project_id"];
+            isOneToOne: false;
+            referencedRelation: "projects";
+            referencedColumns: ["id"];
+          },
+        ];
+      };
       "file_storage": {
         Row: {
           "bucket_name": string;
@@ -453,6 +515,7 @@ export type Database = {
           "public_url": string | null;
           "sha256": string | null;
           "status": string;
+          "upload_seconds": number;
           "uploaded_by": string | null;
         };
         ComputedFields: never;
@@ -469,6 +532,7 @@ export type Database = {
           "public_url"?: string | null;
           "sha256"?: string | null;
           "status"?: string;
+          "upload_seconds"?: number;
           "uploaded_by"?: string | null;
         };
         Update: {
@@ -484,6 +548,7 @@ export type Database = {
           "public_url"?: string | null;
           "sha256"?: string | null;
           "status"?: string;
+          "upload_seconds"?: number;
           "uploaded_by"?: string | null;
         };
         Relationships: [
@@ -902,6 +967,11 @@ export type Database = {
     Functions: {
       "abort_upload": { Args: { "file_id": string }; Returns: Json };
       "accept_invitation": { Args: { "token_sha256": string }; Returns: Json };
+      "adopt_file": {
+        Args: { "file_path": string; "file_size": number; "mime_type": string; "sha256": string };
+        Returns: Json;
+      };
+      "check_upload": { Args: { "file_id": string }; Returns: Json };
       "claim_tasks": {
         Args: {
           "agent_types": (string)[];
@@ -927,6 +997,8 @@ export type Database = {
         };
         Returns: Json;
       };
+      "delete_file": { Args: { "file_id": string }; Returns: Json };
+      "download_file": { Args: { "file_id": string }; Returns: Json };
       "finish_upload": {
         Args: { "file_id": string; "file_size": number; "mime_type"?: string; "sha256": string };
         Returns: Json;
@@ -936,10 +1008,17 @@ export type Database = {
         Args: { "email": string; "project_id": string; "role": string; "token_sha256": string };
         Returns: Json;
       };
+      "open_share": { Args: { "token_sha256": string }; Returns: Json };
+      "reconcile_files": {
+        Args: { "limit"?: number; "older_than_seconds"?: number; "project_id"?: string };
+        Returns: Json;
+      };
       "register_upload": {
         Args: { "file_name": string; "mime_type"?: string; "path"?: string; "project_id": string };
         Returns: Json;
       };
+      "return_download": { Args: { "share_id": string }; Returns: Json };
+      "revoke_share": { Args: { "share_id": string }; Returns: Json };
       "save_artifact": {
         Args: {
           "base_version"?: number;
@@ -952,6 +1031,14 @@ export type Database = {
           "task_id"?: string;
           "type"?: string;
         };
+        Returns: Json;
+      };
+      "share_file": {
+        Args: { "expires_in_seconds": number; "file_id": string; "max_downloads"?: number; "token_sha256": string };
+        Returns: Json;
+      };
+      "sign_upload": {
+        Args: { "file_name": string; "file_size": number; "mime_type": string; "path"?: string; "project_id": string };
         Returns: Json;
       };
       "start_workflow": {
