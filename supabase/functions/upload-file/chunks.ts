@@ -1,50 +1,32 @@
 // Reads a body of bytes into one buffer again and again, since fresh ones pile up before the garbage collector runs.
 
-const BUFFER_BYTES = 65_536;
+/** Small, since what a read leaves behind for the collector is as large as the read: at 64 KiB it came to 30 MiB. */
+const BUFFER_BYTES = 4096;
 
-/** The chunks of a body, each valid only until the next is asked for. A body that breaks throws what `broken` makes. */
-export async function* readChunks(
-  body: ReadableStream<Uint8Array>,
-  broken: (cause: unknown) => Error,
-): AsyncGenerator<Uint8Array> {
-  let hasEnded = false;
-  let cancel: () => Promise<void> = () => Promise.resolve();
-  try {
-    const next = openBody(body, (reader) => cancel = () => reader.cancel());
-    for (;;) {
-      const chunk = await next().catch((cause) => {
-        hasEnded = true;
-        throw broken(cause);
-      });
-      if (!chunk) {
-        hasEnded = true;
-        return;
-      }
-      yield chunk;
-    }
-  } finally {
-    if (!hasEnded) await cancel().catch(() => {});
-  }
+export interface ChunkReader {
+  /** The next chunk, valid until the one after it is asked for; undefined at the end. */
+  next(): Promise<Uint8Array | undefined>;
+  /** Stops reading; what has not been read is dropped. */
+  cancel(): Promise<void>;
 }
 
-function openBody(
-  body: ReadableStream<Uint8Array>,
-  opened: (reader: ReadableStreamReader<Uint8Array>) => void,
-): () => Promise<Uint8Array | undefined> {
+/** Opens a body for reading. */
+export function openBody(body: ReadableStream<Uint8Array>): ChunkReader {
   let reader: ReadableStreamBYOBReader;
   try {
     reader = body.getReader({ mode: "byob" });
   } catch { // Not a byte stream: its chunks are its own.
     const plain = body.getReader();
-    opened(plain);
-    return async () => (await plain.read()).value;
+    return { next: async () => (await plain.read()).value, cancel: () => plain.cancel().catch(() => {}) };
   }
-  opened(reader);
   let buffer = new ArrayBuffer(BUFFER_BYTES);
-  return async () => {
-    const { value } = await reader.read(new Uint8Array(buffer));
-    if (!value?.byteLength) return undefined;
-    buffer = value.buffer;
-    return value;
+  return {
+    next: async () => {
+      const { value } = await reader.read(new Uint8Array(buffer));
+      if (!value?.byteLength) return undefined;
+      buffer = value.buffer;
+      return value;
+    },
+    cancel: () => reader.cancel().catch(() => {}),
   };
 }

@@ -7,14 +7,15 @@ import { OperationError } from "../_shared/errors.ts";
 
 /** Enough for what tells types apart. */
 export const SAMPLE_BYTES = 8192;
-/** More than a sample, so that whoever waits for one does not wait for the writer, who waits for room. */
-const MAX_QUEUED_BYTES = 131_072;
+/** Chunks go out in one size, so that the memory of one serves the next. */
+const CHUNK_BYTES = 65_536;
 
 export class FileStream {
   readonly #queue: Uint8Array<ArrayBuffer>[] = [];
   readonly #hash = createHash("sha256");
   readonly #sample = Promise.withResolvers<Uint8Array>();
-  #queued = 0;
+  #filling = new Uint8Array(CHUNK_BYTES);
+  #filled = 0;
   #size = 0;
   #head = new Uint8Array(SAMPLE_BYTES);
   #state: "open" | "closed" | Error = "open";
@@ -48,16 +49,27 @@ export class FileStream {
       this.#head.set(chunk.subarray(0, SAMPLE_BYTES - before), before);
       if (this.#size >= SAMPLE_BYTES) this.#sample.resolve(this.#head);
     }
-    this.#queue.push(new Uint8Array(chunk));
-    this.#queued += chunk.byteLength;
-    this.#wakeReader();
+    for (let taken = 0; taken < chunk.byteLength;) {
+      const part = chunk.subarray(taken, taken + CHUNK_BYTES - this.#filled);
+      this.#filling.set(part, this.#filled);
+      taken += part.byteLength;
+      this.#filled += part.byteLength;
+      if (this.#filled < CHUNK_BYTES) break;
+      this.#queue.push(this.#filling);
+      this.#filling = new Uint8Array(CHUNK_BYTES);
+      this.#filled = 0;
+      this.#wakeReader();
+    }
+  }
+
+  /** Has the reader to catch up first? */
+  get isFull(): boolean {
+    return this.#state === "open" && this.#queue.length > 1;
   }
 
   /** Resolves when there is room for more, or nobody to take it. */
   async hasRoom(): Promise<void> {
-    while (this.#state === "open" && this.#queued > MAX_QUEUED_BYTES) {
-      await new Promise<void>((resolve) => this.#wakeWriter = resolve);
-    }
+    while (this.isFull) await new Promise<void>((resolve) => this.#wakeWriter = resolve);
   }
 
   /** All bytes have come, and nothing around them was wrong. */
@@ -65,6 +77,7 @@ export class FileStream {
     if (this.#state !== "open") return;
     this.#state = "closed";
     this.#sample.resolve(this.#head.subarray(0, this.#size));
+    if (this.#filled > 0) this.#queue.push(this.#filling.subarray(0, this.#filled));
     this.#wakeReader();
   }
 
@@ -95,7 +108,6 @@ export class FileStream {
         if (this.#state instanceof Error) throw this.#state;
         lent = this.#queue.shift();
         if (!lent) return controller.close();
-        this.#queued -= lent.byteLength;
         controller.enqueue(lent);
         this.#wakeWriter();
       },

@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { OperationError } from "../_shared/errors.ts";
 import { serviceClient } from "../_shared/service.ts";
-import { readChunks } from "./chunks.ts";
+import { openBody } from "./chunks.ts";
 import { SAMPLE_BYTES } from "./file_stream.ts";
 import { signLink, type StoredFile } from "./links.ts";
 
@@ -25,7 +25,9 @@ export async function inspectObject(object: Pick<StoredFile, "bucket_name" | "fi
   const hash = createHash("sha256");
   const sample = new Uint8Array(SAMPLE_BYTES);
   let size = 0;
-  for await (const chunk of readChunks(response.body ?? new Blob([]).stream(), unavailable)) {
+  const body = openBody(response.body ?? new Blob([]).stream());
+  const next = () => body.next().catch((cause) => Promise.reject(unavailable(cause)));
+  for (let chunk = await next(); chunk; chunk = await next()) {
     if (size < SAMPLE_BYTES) sample.set(chunk.subarray(0, SAMPLE_BYTES - size), size);
     size += chunk.byteLength;
     hash.update(chunk);

@@ -1,7 +1,7 @@
 // Reads multipart/form-data as it arrives: the fields before the file, then the file as a stream, never held whole.
 import type { BusboyFileStream } from "@fastify/busboy";
 import { OperationError } from "../_shared/errors.ts";
-import { readChunks } from "./chunks.ts";
+import { openBody } from "./chunks.ts";
 import { FileStream } from "./file_stream.ts";
 
 /** The file part: its bytes end only when the whole form has been read and nothing in it was wrong. */
@@ -38,11 +38,12 @@ export async function receiveFile<Result>(
 
   const fields: Record<string, string> = {};
   let file: { bytes: FileStream; stored: Promise<Result> } | undefined;
-  const broken = Promise.withResolvers<never>();
-  broken.promise.catch(() => {});
+  let failure: Error | undefined;
+  let taken = () => {};
   const fail = (error: Error) => {
-    broken.reject(error);
-    file?.bytes.fail(error);
+    failure ??= error;
+    file?.bytes.fail(failure);
+    taken();
   };
   parser.on("error", (cause) => fail(invalid("file", "the body is broken or ends too early", cause)));
   parser.on("filesLimit", () => fail(invalid("file", FIELDS_FIRST)));
@@ -67,22 +68,28 @@ export async function receiveFile<Result>(
     },
   );
 
+  // As few promises as can be: seven hundred chunks would leave enough of them to grow the heap.
+  const body = openBody(request.body);
+  const next = () => body.next().catch((cause) => Promise.reject(invalid("file", "the body ends too early", cause)));
+  const isTaken = () => taken();
   try {
     let received = 0;
-    const chunks = readChunks(request.body, (cause) => invalid("file", "the body ends too early", cause));
-    for await (const chunk of chunks) {
+    for (let chunk = await next(); chunk; chunk = await next()) {
       received += chunk.byteLength;
       if (received > maxBodyBytes) throw tooLarge();
-      // Called back when all of the chunk's bytes have been handed on, so the next may overwrite it.
-      await Promise.race([new Promise<void>((done) => parser.write(chunk, () => done())), broken.promise]);
-      if (file?.bytes.failure) throw file.bytes.failure;
-      await file?.bytes.hasRoom();
+      parser.write(chunk, isTaken);
+      // The next chunk overwrites this one, so all of its bytes have to be handed on before.
+      while (parser.writableLength > 0 && !failure) await new Promise<void>((resolve) => taken = resolve);
+      if (file?.bytes.isFull) await file.bytes.hasRoom();
+      if (failure ?? file?.bytes.failure) throw failure ?? file?.bytes.failure;
     }
-    await Promise.race([new Promise<void>((done) => parser.once("finish", done).end()), broken.promise]);
+    await new Promise<void>((resolve) => parser.once("finish", taken = resolve).end());
+    if (failure) throw failure;
     if (!file) throw invalid("file", "is missing");
     file.bytes.close();
   } catch (error) {
     fail(error instanceof Error ? error : new Error(String(error)));
+    await body.cancel();
     if (!file) throw error;
   }
   return await file.stored;
