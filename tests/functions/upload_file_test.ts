@@ -4,7 +4,7 @@ import { MAX_FILE_BYTES, uploadFile } from "../../shared/contract/upload-file.ts
 import { assertAnswer, assertRefused, type Body, call } from "../support/http.ts";
 import { testAccess } from "./access.ts";
 import { anotherProject } from "./project.ts";
-import { form, leftovers, textUpload } from "./uploads.ts";
+import { form, leftovers, sha256, textUpload } from "./uploads.ts";
 
 const team = testAccess({
   path: "upload-file",
@@ -15,8 +15,6 @@ const team = testAccess({
 });
 
 const fresh = async () => await anotherProject(await team());
-const sha256 = async (bytes: Uint8Array<ArrayBuffer>) =>
-  new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)).toHex();
 const pathsOf = (reply: Body) => reply.body.error.details.fields.map(({ path }: { path: string }) => path);
 
 /** Bytes that no text is made of, the same each time. */
