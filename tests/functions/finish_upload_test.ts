@@ -112,6 +112,15 @@ Deno.test("finish_upload: nobody else finishes it, and a former collaborator can
   assertRefused(await finish(project.editor, signed), "file_not_found");
 });
 
+Deno.test("sign_upload: a collaborator who is removed can no longer use the link they have", async () => {
+  const project = await fresh();
+  const { upload } = await sign(project);
+  await removeMember(project, project.editor);
+  const bucket = anonymous().storage.from(upload.bucket);
+  assert((await bucket.uploadToSignedUrl(upload.path, upload.token, PNG)).error);
+  assertEquals((await leftovers(project.id)).objects, 0);
+});
+
 Deno.test("finish_upload: a token uploads once, and to its own place", async () => {
   const project = await fresh();
   const [signed, other] = [await sign(project), await sign(project)];

@@ -50,6 +50,23 @@ for (const [sent, kept] of names) {
   });
 }
 
+Deno.test("whatever a file is called, its name is visible, short, in one line and no path", async () => {
+  const alphabet = [...'ab.\\/ é\u0301\u202E\u200B\u0007\uFEFF\u2028\n日😀~%:*?"<>|'];
+  const names = Array.from(
+    { length: 2000 },
+    () =>
+      Array.from({ length: 1 + Math.random() * 12 }, () => alphabet[Math.floor(Math.random() * alphabet.length)]).join(
+        "",
+      ),
+  );
+  const rows = await db.sql<{ name: string | null }[]>`
+    select private.clean_file_name(n) as name from unnest(${names}::text[]) as n`;
+  const wrong = rows.filter(({ name }) =>
+    name !== null && !/^(?!\.{1,2}$)(?!\s)[^/\\\p{Cc}\u200B\u2028\u202E\uFEFF]{1,255}(?<!\s)$/u.test(name)
+  );
+  assertEquals([rows.length, wrong], [names.length, []]);
+});
+
 const bad: [string, Record<string, unknown>][] = [
   ["no file name", { file_name: null }],
   ["a blank file name", { file_name: " " }],
