@@ -85,7 +85,7 @@ Deno.test("save_artifact merge: twelve people merging into different lines at on
   const { data } = await project.owner.client.from("code_artifacts").select("version, content")
     .eq("project_id", project.id).eq("is_active", true).single();
   assertEquals(data?.version, 13);
-  for (let person = 0; person < 12; person++) assert(data?.content.includes(`changed by ${person}\n`));
+  for (let person = 0; person < 12; person++) assert(data?.content?.includes(`changed by ${person}\n`));
 });
 
 // The platform ends a request at 2 s of CPU; and the process serves others meanwhile.

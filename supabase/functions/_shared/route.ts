@@ -4,7 +4,8 @@ import type { Operation } from "../../../shared/contract/operation.ts";
 import type { AppContext } from "./auth.ts";
 import { parseInput, readJson } from "./body.ts";
 
-/** What a handler gives back: the body, and one of the operation's statuses (the first where absent). */
+/** What a handler gives back: the body, and one of the operation's statuses (the first where absent). What is no JSON
+ * it answers as a Response of its own. */
 export interface Answer {
   body: unknown;
   status?: 200 | 201;
@@ -19,13 +20,15 @@ export interface Route {
 /** `route(claimTasks, async (input, context) => ({ body: await callDoor(context, "claim_tasks", input) }))` */
 export function route<Input extends z.ZodType, Output extends z.ZodType>(
   operation: Operation<Input, Output>,
-  handler: (input: z.output<Input>, context: AppContext) => Promise<Answer>,
+  handler: (input: z.output<Input>, context: AppContext) => Promise<Answer | Response>,
 ): Route {
   return {
     operation,
     async handle(context) {
       const given = operation.body === "json" ? await readJson(context, operation.maxBodyBytes) : context.req.query();
-      const { body, status } = await handler(parseInput(operation.input, given), context);
+      const answer = await handler(parseInput(operation.input, given), context);
+      if (answer instanceof Response) return answer;
+      const { body, status } = answer;
       return context.json(operation.output.parse(body), status ?? operation.statuses[0] ?? 200);
     },
   };

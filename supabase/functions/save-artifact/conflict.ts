@@ -21,7 +21,7 @@ const place = z.object({ file_path: z.string(), head_version: z.int() });
 
 async function readVersions(context: AppContext, projectId: string, filePath: string, versions: number[]) {
   const { data, error } = await callerClient(context).from("code_artifacts")
-    .select("version, content, created_by, created_at")
+    .select("version, content, is_deleted, created_by, created_at")
     .eq("project_id", projectId).eq("file_path", filePath).in("version", versions);
   if (error) throw fromDatabase(error);
   return (version: number) => data.find((row) => row.version === version);
@@ -35,19 +35,22 @@ export async function conflictOf(context: AppContext, attempt: Attempt, error: O
   const base_version = attempt.base_version ?? 0;
   const versionOf = await readVersions(context, attempt.project_id, file_path, [base_version, head_version]);
   const head = versionOf(head_version);
-  const base = versionOf(base_version) ?? (base_version === 0 ? { content: "" } : undefined);
+  const base = base_version === 0 ? { content: null } : versionOf(base_version);
   if (!head || !base) return { headVersion: head_version, merged: null, refusal: error };
 
-  const { merged, yours, theirs } = merge(attempt.content, base.content, head.content);
+  // Where there is no file, its text is empty; but a change is never merged into a file that somebody deleted.
+  const { merged, yours, theirs } = merge(attempt.content, base.content ?? "", head.content ?? "");
+  const mergeable = merged !== null && !head.is_deleted;
+  const { content, is_deleted, created_by, created_at } = head;
   const details = {
     file_path,
     base_version,
     head_version,
-    base: { version: base_version, content: base.content },
-    head: { version: head_version, content: head.content, created_by: head.created_by, created_at: head.created_at },
+    base: { version: base_version, content: base.content ?? "" },
+    head: { version: head_version, content, is_deleted, created_by, created_at },
     hunks: { yours, theirs },
-    mergeable: merged !== null,
+    mergeable,
   };
   const refusal = new OperationError("artifact_conflict", error.message, details, { cause: error });
-  return { headVersion: head_version, merged, refusal };
+  return { headVersion: head_version, merged: mergeable ? merged : null, refusal };
 }
