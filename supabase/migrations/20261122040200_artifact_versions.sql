@@ -79,7 +79,8 @@ end
 $$;
 
 -- Adds a version after the latest. The caller holds the path; `p_version` says what the version has, except its number.
--- Its time is when the path was held and not when the transaction began, so that times rise with the numbers.
+-- Its time is when the path was held and not when the transaction began, so that times rise with the numbers; in whole
+-- milliseconds, so that a program whose dates know no finer ones asks for this very moment again.
 create function private.add_artifact_version(p_latest public.code_artifacts, p_version public.code_artifacts)
 returns public.code_artifacts
 language plpgsql
@@ -101,7 +102,7 @@ begin
     p_version.project_id, p_version.task_id, p_version.name, p_version.file_path, p_version.language, p_version.type,
     coalesce(p_latest.version, 0) + 1, p_version.content_sha256 is not null, p_version.content_sha256 is null,
     p_version.restored_from, p_version.metadata, p_version.content_sha256, p_version.content_bytes, auth.uid(),
-    greatest(clock_timestamp(), p_latest.created_at)
+    greatest(date_trunc('milliseconds', clock_timestamp()), p_latest.created_at)
   )
   returning * into v_saved;
   return v_saved;

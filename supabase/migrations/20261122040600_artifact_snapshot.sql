@@ -46,10 +46,13 @@ begin
   if p_at is not null and p_execution_id is not null then
     perform private.refuse_field('at', 'must not come together with execution_id');
   end if;
-  v_at := case
-    when p_execution_id is not null then private.execution_moment(p_project_id, p_execution_id)
-    else least(p_at, clock_timestamp())
-  end;
+  v_at := date_trunc(
+    'milliseconds',
+    case
+      when p_execution_id is not null then private.execution_moment(p_project_id, p_execution_id)
+      else least(p_at, clock_timestamp())
+    end
+  );
 
   -- From path to path by the index, and at each path back to the moment; it stops when the page is full.
   with recursive paths (file_path) as (
