@@ -163,7 +163,7 @@ export const artifactSnapshot = operation({
       /** The path after which the page begins. */
       after: z.string().max(1024).optional(),
       limit: z.coerce.number<number>().int().min(1).max(1000).optional(),
-      /** Whether the texts come along; a page then ends after about 4 MiB of them. */
+      /** Whether the texts come along; a page then ends after about 2 MiB of them. */
       with_content: z.stringbool().optional(),
       format: z.enum(["json", "zip"]).optional(),
     }),

@@ -88,9 +88,9 @@ begin
       sum((f.artifact).content_bytes) over (order by f.file_path) - (f.artifact).content_bytes as bytes_before
     from found as f
   ), page as (
-    -- With contents a page ends after 4 MiB, though never before its first file.
+    -- With contents a page ends after 2 MiB, though never before its first file.
     select n.* from numbered as n
-    where n.place <= v_limit and (not coalesce(p_with_content, false) or n.place = 1 or n.bytes_before < 4194304)
+    where n.place <= v_limit and (not coalesce(p_with_content, false) or n.place = 1 or n.bytes_before < 2097152)
   )
   select jsonb_build_object(
     'at', v_at,

@@ -105,11 +105,11 @@ Deno.test("pages show one moment: what is saved between them is on none", async 
   assertEquals(seen, Object.fromEntries(paths.map((path) => [path, "old"])));
 });
 
-Deno.test("a page of texts ends after four megabytes, and goes on with the next file", async () => {
+Deno.test("a page of texts ends after two megabytes, and goes on with the next file", async () => {
   const project = await createProject(db);
   for (let index = 0; index < 6; index++) await save(db, project, `f${index}`, String(index).repeat(1_048_576));
   const first = await ask(project, { with_content: true });
-  assertEquals([first.files.length, first.next_after], [4, "f3"]);
+  assertEquals([first.files.length, first.next_after], [2, "f1"]);
   const second = await ask(project, { with_content: true, after: "f3", at: first.at });
   assertEquals(second.files.map((file: File) => file.file_path), ["f4", "f5"]);
   assertEquals((await ask(project)).files.length, 6);
