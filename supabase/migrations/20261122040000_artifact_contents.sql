@@ -19,14 +19,14 @@ select distinct on (a.project_id, a.content_sha256) a.project_id, a.content_sha2
 from public.code_artifacts as a
 order by a.project_id, a.content_sha256;
 
+-- Generated at first, so that the rows there are get their value without being updated.
 alter table public.code_artifacts
-add column content_bytes integer,
+add column content_bytes integer generated always as (octet_length(content)) stored,
 add column is_deleted boolean not null default false,
 add column restored_from integer;
 
-update public.code_artifacts set content_bytes = octet_length(content);
-
 alter table public.code_artifacts
+alter column content_bytes drop expression,
 alter column content_sha256 drop expression,
 alter column content_sha256 drop not null,
 drop column content;
