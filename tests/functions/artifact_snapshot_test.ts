@@ -121,6 +121,23 @@ Deno.test("artifact_snapshot: a zip larger than a page is one moment, whole, and
   assertEquals(files["f8"], "8".repeat(1_000_000));
 });
 
+Deno.test("artifact_snapshot: a download that can go no further breaks off, and never ends as if it were whole", async () => {
+  const project = await fresh();
+  // More than the sockets on the way hold.
+  for (let index = 0; index < 40; index++) await save(project, `f${index}`, `${index} `.repeat(300_000));
+  const response = await download(project.viewer, { project_id: project.id });
+  const reader = response.body!.getReader();
+  await reader.read();
+  const { error } = await project.owner.client.from("project_collaborators").delete()
+    .eq("project_id", project.id).eq("user_id", project.viewer.id);
+  assertEquals(error, null);
+  const readOn = async () => {
+    while (!(await reader.read()).done);
+    return "ended";
+  };
+  assertEquals(await readOn().catch(() => "broke off"), "broke off");
+});
+
 Deno.test("artifact_snapshot: a project without files is an empty zip, and an archived one can still be downloaded", async () => {
   const project = await fresh();
   assertEquals(unzip(new Uint8Array(await (await download("worker", { project_id: project.id })).arrayBuffer())), {});
