@@ -145,14 +145,14 @@ Deno.test("a save that is under way is seen: the path is kept and not overwritte
   assertEquals(await files(db, project), { a: "mine" });
 });
 
-Deno.test("three thousand paths are reverted at once, with at most one lock per group of them", async () => {
+Deno.test("ten thousand paths are reverted at once, with at most one lock per group of them", async () => {
   const project = await createProject(db);
   const { execution, task } = await runTask(db, project, []);
   await db.sql`
     select private.save_artifact(${project.id}, 'f' || i, 'text ' || i, null, null, null, ${task}, null, null)
-    from generate_series(1, 3000) as i`;
+    from generate_series(1, 10000) as i`;
   await using transaction = await openTransaction(db, project.editor.actor);
-  assertEquals((await transaction.rpc("revert_execution", { execution_id: execution })).reverted.length, 3000);
+  assertEquals((await transaction.rpc("revert_execution", { execution_id: execution })).reverted.length, 10000);
   const [row] = await db.sql`
     select count(*)::int as n from pg_locks where locktype = 'advisory' and pid = ${transaction.pid}`;
   assertEquals(row?.n > 0 && row.n <= 256, true, `It holds ${row?.n} locks`);
