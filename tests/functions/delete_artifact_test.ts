@@ -3,7 +3,7 @@ import { assertEquals } from "@std/assert";
 import { deleteArtifact } from "../../shared/contract/save-artifact.ts";
 import { assertAnswer, assertRefused, call } from "../support/http.ts";
 import { testAccess } from "./access.ts";
-import { filesOf, save } from "./artifacts.ts";
+import { filesOf, runTask, save } from "./artifacts.ts";
 import { anotherProject, claimTask, type Project } from "./project.ts";
 
 const path = "save-artifact/delete";
@@ -71,4 +71,15 @@ Deno.test("delete_artifact: a change to a file that was deleted meanwhile is ref
       false,
     ]);
   }
+});
+
+Deno.test("delete_artifact: a task deletes with its completion, and the history knows the task", async () => {
+  const project = await fresh();
+  await save(project, "a.txt", "text");
+  await runTask(project, [{ file_path: "a.txt", deleted: true }, { file_path: "b.txt", content: "new" }]);
+  assertEquals(await filesOf(project), { "b.txt": "new" });
+  const { data } = await project.viewer.client.from("artifact_provenance")
+    .select("is_deleted, node_id, workflow_version, started_by").eq("project_id", project.id).eq("file_path", "a.txt")
+    .eq("version", 2).single();
+  assertEquals(data, { is_deleted: true, node_id: "a", workflow_version: 1, started_by: project.owner.id });
 });
