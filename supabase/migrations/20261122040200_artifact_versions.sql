@@ -44,7 +44,7 @@ $$;
 create function private.artifact_json(p_artifact public.code_artifacts, p_content text)
 returns jsonb
 language plpgsql
-immutable
+stable
 set search_path = ''
 as $$
 begin
