@@ -7,8 +7,9 @@ import { parseInput, readJson } from "./body.ts";
 /** What a handler gives back: the body, and one of the operation's statuses (the first where absent). What is no JSON
  * it answers as a Response of its own. */
 export interface Answer {
-  body: unknown;
-  status?: 200 | 201;
+  body?: unknown;
+  status?: Operation["statuses"][number];
+  headers?: Record<string, string>;
 }
 
 /** One operation of a function, ready to be mounted. */
@@ -25,13 +26,19 @@ export function route<Input extends z.ZodType, Output extends z.ZodType>(
   return {
     operation,
     async handle(context) {
-      const given = operation.body === "json" ? await readJson(context, operation.maxBodyBytes) : context.req.query();
+      const given = operation.body === "json"
+        ? await readJson(context, operation.maxBodyBytes)
+        : { ...context.req.query(), ...context.req.param() };
       const answer = await handler(parseInput(operation.input, given), context);
-      if (answer instanceof Response) return answer;
-      const { body, status } = answer;
-      return context.json(operation.output.parse(body), status ?? operation.statuses[0] ?? 200);
+      return answer instanceof Response ? answer : render(operation, context, answer);
     },
   };
+}
+
+function render(operation: Operation, context: AppContext, { body, status, headers }: Answer): Response {
+  const code = status ?? operation.statuses[0] ?? 200;
+  if (code === 204 || code === 302) return context.body(null, code, headers);
+  return context.json(operation.output.parse(body), code, headers);
 }
 
 /** For a body the contract cannot parse in one piece: the handler reads the request itself. */
@@ -42,8 +49,7 @@ export function streamedRoute<Input extends z.ZodType, Output extends z.ZodType>
   return {
     operation,
     async handle(context) {
-      const { body, status } = await handler(context);
-      return context.json(operation.output.parse(body), status ?? operation.statuses[0] ?? 200);
+      return render(operation, context, await handler(context));
     },
   };
 }
