@@ -3,7 +3,18 @@
 -- Writers of a path take turns. The lock is on one of 256 groups of a project's paths and not on the path, so that an
 -- operation on ten thousand paths cannot use up the server's table of locks. Whoever needs several takes them here, at
 -- once and in one order.
-create function private.lock_artifact_paths(p_project_id uuid, p_paths text[])
+create function private.artifact_key(p_project_id uuid, p_name text)
+returns bigint
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  return hashtextextended(format('artifacts:%s:%s', p_project_id, hashtext(p_name) & 255), 0);
+end
+$$;
+
+create function private.lock_artifact_keys(p_keys bigint[])
 returns void
 language plpgsql
 volatile
@@ -12,11 +23,21 @@ set search_path = ''
 as $$
 begin
   perform pg_advisory_xact_lock(k.key)
-  from (
-    select distinct hashtextextended(format('artifacts:%s:%s', p_project_id, hashtext(p.path) & 255), 0) as key
-    from unnest(p_paths) as p (path)
-    order by key
-  ) as k;
+  from (select distinct u.key from unnest(p_keys) as u (key) where u.key is not null order by u.key) as k;
+end
+$$;
+
+create function private.lock_artifact_paths(p_project_id uuid, p_paths text[])
+returns void
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+begin
+  perform private.lock_artifact_keys(
+    array(select private.artifact_key(p_project_id, p.path) from unnest(p_paths) as p (path) where p.path is not null)
+  );
 end
 $$;
 

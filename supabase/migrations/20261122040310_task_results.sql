@@ -1,6 +1,45 @@
 -- What a task brings along with its completion, over stored contents: an artifact may also be a deletion
 -- (`{"file_path": …, "deleted": true}`). Two tasks that bring the same files, or the same texts under other paths, wait
--- in line instead of for each other: all paths are held first, then all contents are stored, each in one order.
+-- in line instead of for each other: what they will write is held before the first is written, texts too, and by a batch
+-- of tasks for all of them.
+
+create function private.task_artifact_keys(p_project_id uuid, p_artifacts jsonb)
+returns setof bigint
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  return query
+  select private.artifact_key(p_project_id, k.name)
+  from jsonb_array_elements(case when jsonb_typeof(p_artifacts) = 'array' then p_artifacts else '[]' end) as a
+  cross join lateral (
+    values (normalize(a.value ->> 'file_path', nfc)), (private.sha256_hex(a.value ->> 'content'))
+  ) as k (name)
+  where k.name is not null;
+end
+$$;
+
+-- For several reports in one transaction, as complete_tasks takes them.
+create function private.lock_batch_artifacts(p_results jsonb)
+returns void
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+begin
+  perform private.lock_artifact_keys(
+    array(
+      select k.key
+      from jsonb_array_elements(p_results) as r
+      join public.agent_tasks as t
+      on t.id = case when pg_input_is_valid(r.value ->> 'task_id', 'uuid') then (r.value ->> 'task_id')::uuid end
+      cross join lateral private.task_artifact_keys(t.project_id, r.value -> 'artifacts') as k (key)
+    )
+  );
+end
+$$;
 
 create function private.save_task_artifacts(p_task public.agent_tasks, p_artifacts jsonb)
 returns void
@@ -19,23 +58,7 @@ begin
     perform private.refuse_field('artifacts', 'may have at most 100 entries');
   end if;
 
-  perform private.lock_artifact_paths(
-    p_task.project_id,
-    array(
-      select normalize(a.value ->> 'file_path', nfc) from jsonb_array_elements(p_artifacts) as a
-      where a.value ->> 'file_path' is not null
-    )
-  );
-  insert into private.artifact_contents (project_id, sha256, content)
-  select p_task.project_id, c.sha256, c.content
-  from (
-    select distinct private.sha256_hex(a.value ->> 'content') as sha256, a.value ->> 'content' as content
-    from jsonb_array_elements(p_artifacts) as a
-    where octet_length(a.value ->> 'content') <= 1048576 and a.value -> 'deleted' is distinct from 'true'
-    order by sha256
-  ) as c
-  on conflict do nothing;
-
+  perform private.lock_artifact_keys(array(select private.task_artifact_keys(p_task.project_id, p_artifacts)));
   for v_item in
     select a.value from jsonb_array_elements(p_artifacts) as a
   loop
