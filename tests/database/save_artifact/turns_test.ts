@@ -37,14 +37,14 @@ async function sendInTurn(project: Project, first: string[][], second: string[][
   for (const { results } of answers) assertEquals(results.map(({ ok }: { ok: boolean }) => ok), [true, true]);
 }
 
-Deno.test("two batches that bring the same files in opposite order wait in line", async () => {
+Deno.test("a batch that will meet another at its second file holds none before, not even its first", async () => {
   const project = await createProject(db);
-  await sendInTurn(project, [["x", "1"], ["y", "2"]], [["y", "3"], ["x", "4"]]);
-  assertEquals(await files(db, project), { x: "4", y: "3" });
+  await sendInTurn(project, [["x", "1"], ["y", "2"]], [["free", "3"], ["x", "4"]]);
+  assertEquals(await files(db, project), { free: "3", x: "4", y: "2" });
 });
 
-Deno.test("two batches that bring the same texts in opposite order wait in line", async () => {
+Deno.test("a batch that will meet another at a text of its second file holds none before either", async () => {
   const project = await createProject(db);
-  await sendInTurn(project, [["a", "same"], ["b", "equal"]], [["c", "equal"], ["d", "same"]]);
-  assertEquals(await files(db, project), { a: "same", b: "equal", c: "equal", d: "same" });
+  await sendInTurn(project, [["a", "same"], ["b", "equal"]], [["c", "own"], ["d", "same"]]);
+  assertEquals(await files(db, project), { a: "same", b: "equal", c: "own", d: "same" });
 });
