@@ -3,6 +3,7 @@
 //
 //   deno task bench                       everything
 //   deno task bench --only growth,reads   some sets; prints and writes nothing
+//   deno task bench --workload single     what has that in its name; prints and writes nothing
 //   deno task bench --quick --out DIR     all of it in small, to see that it runs; the figures say nothing
 import { parseArgs } from "node:util";
 import { cloneDatabase } from "../support/database.ts";
@@ -25,6 +26,7 @@ const { values } = parseArgs({
   options: {
     quick: { type: "boolean", default: false },
     only: { type: "string" },
+    workload: { type: "string", default: "" },
     out: { type: "string" },
     rounds: { type: "string", default: "3" },
   },
@@ -32,7 +34,7 @@ const { values } = parseArgs({
 const { quick } = values;
 const rounds = quick ? 1 : Number(values.rounds);
 const wanted = values.only?.split(",") ?? SETS;
-const out = values.out ?? (values.only || quick ? undefined : DOCS);
+const out = values.out ?? (values.only || values.workload || quick ? undefined : DOCS);
 
 await using started = Deno.env.has("TEST_ADMIN_DB_URL") ? undefined : await startTestStack();
 for (const [name, value] of Object.entries(started?.env ?? {})) Deno.env.set(name, value);
@@ -46,7 +48,7 @@ const comparisons = [
   ...workflows?.comparisons ?? [],
   ...(wanted.includes("growth") ? growthComparisons(sql, quick) : []),
   ...reads?.comparisons ?? [],
-];
+].filter(({ workload }) => workload.includes(values.workload));
 const measures: Measure[] = [];
 for (const comparison of comparisons) {
   console.error(`${comparison.set}: ${comparison.workload}, ${comparison.clients} client(s)`);
