@@ -37,6 +37,10 @@ const wanted = values.only?.split(",") ?? SETS;
 const out = values.out ?? (values.only || values.workload || quick ? undefined : DOCS);
 
 await using started = Deno.env.has("TEST_ADMIN_DB_URL") ? undefined : await startTestStack();
+// Ctrl-C takes the server down too; it would outlive this process.
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  Deno.addSignalListener(signal, () => void started?.[Symbol.asyncDispose]().finally(() => Deno.exit(130)));
+}
 for (const [name, value] of Object.entries(started?.env ?? {})) Deno.env.set(name, value);
 await using database = await cloneDatabase();
 await using sql = await openPlace(database.url);
