@@ -38,9 +38,11 @@ const out = values.out ?? (values.only || values.workload || quick ? undefined :
 
 await using started = Deno.env.has("TEST_ADMIN_DB_URL") ? undefined : await startTestStack();
 // Ctrl-C takes the server down too; it would outlive this process.
-for (const signal of ["SIGINT", "SIGTERM"] as const) {
-  Deno.addSignalListener(signal, () => void started?.[Symbol.asyncDispose]().finally(() => Deno.exit(130)));
-}
+const interrupt = async () => {
+  await started?.[Symbol.asyncDispose]();
+  Deno.exit(130);
+};
+for (const signal of ["SIGINT", "SIGTERM"] as const) Deno.addSignalListener(signal, () => void interrupt());
 for (const [name, value] of Object.entries(started?.env ?? {})) Deno.env.set(name, value);
 await using database = await cloneDatabase();
 await using sql = await openPlace(database.url);
