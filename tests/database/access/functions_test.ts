@@ -27,6 +27,7 @@ const BEHIND_THE_DOORS = [
   "chat_session_ids",
   "is_admin",
   "is_worker",
+  "may_use_topic",
   "project_ids",
   "project_members",
 ].toSorted();
