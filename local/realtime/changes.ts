@@ -68,7 +68,7 @@ export class Changes {
   push(change: Change): Promise<void> | undefined {
     if (!this.#hasListener(change)) return;
     this.#queue.push(change);
-    this.#draining ??= this.#drain().finally(() => this.#draining = undefined);
+    this.#draining ??= this.#drain();
     if (this.#queue.length > FULL) return this.#draining;
   }
 
@@ -97,6 +97,8 @@ export class Changes {
         this.#tables.forget();
       }
     }
+    // At once with the look at the queue, so that nothing is put there in between and left.
+    this.#draining = undefined;
   }
 
   async #deliver(batch: Change[]): Promise<void> {

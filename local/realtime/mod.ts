@@ -9,6 +9,7 @@ import { Hub } from "./hub.ts";
 import { Memberships } from "./memberships.ts";
 import { Presence } from "./presence.ts";
 import { Replication } from "./replication.ts";
+import { Snapshots } from "./snapshots.ts";
 import type { Services } from "./services.ts";
 import { Socket } from "./socket.ts";
 import { Refusal, tokenReader } from "./tokens.ts";
@@ -46,9 +47,11 @@ export async function startRealtime({ databaseUrl, keys, log }: RealtimeOptions)
   const sockets = new Set<Socket>();
   const hub = new Hub();
   const changes = new Changes(sql, log);
+  const snapshots = new Snapshots(sql);
   const memberships = new Memberships(hub, log);
   const replication = new Replication({
     databaseUrl,
+    onBegin: (xid) => snapshots.visible(xid),
     onMessage({ id, topic, event, isPrivate, payload, bytes }) {
       const meta = { id };
       if (payload !== null) hub.broadcastText({ topic, isPrivate }, { event, payloadText: payload, meta });
@@ -72,12 +75,12 @@ export async function startRealtime({ databaseUrl, keys, log }: RealtimeOptions)
     async connect(request, url) {
       const text = request.headers.get("x-api-key") ?? url.searchParams.get("apikey");
       if (!text) return Response.json({ error: "API key is missing" }, { status: 401 });
-      if (request.headers.get("upgrade")?.toLowerCase() !== "websocket") {
-        return Response.json({ error: "This is a WebSocket" }, { status: 426 });
-      }
       if (sockets.size >= MAX_SOCKETS) return Response.json({ error: "Too many connected users" }, { status: 429 });
       try {
         const token = await readToken(text);
+        if (request.headers.get("upgrade")?.toLowerCase() !== "websocket") {
+          return Response.json({ error: "This is a WebSocket" }, { status: 426 });
+        }
         // Nothing may fail, and the request not be read, between the upgrade and its response.
         const headers = Object.fromEntries(request.headers);
         const version = url.searchParams.get("vsn") === "1.0.0" ? 1 : 2;

@@ -23,6 +23,8 @@ export interface StoredMessage {
 
 export interface ReplicationOptions {
   databaseUrl: string;
+  /** Answers a promise while that transaction cannot be seen yet. */
+  onBegin(xid: number): Promise<void> | undefined;
   onMessage(message: StoredMessage): void;
   /** Answers a promise when the stream is to wait. */
   onChange(change: Change): Promise<void> | undefined;
@@ -34,7 +36,7 @@ export interface ReplicationOptions {
 /** Makes its slot on its own connection, so that the slot is gone when the connection is. */
 class TemporarySlot extends PgoutputPlugin {
   /** Texts are kept as they are: PostgreSQL casts them, and messages go out unread. */
-  override parse(buffer: Uint8Array): Pgoutput.Message {
+  override parse(...[buffer]: Parameters<PgoutputPlugin["parse"]>): Pgoutput.Message {
     const message = super.parse(buffer);
     if (message.tag === "relation") { for (const column of message.columns) column.parser = (text: unknown) => text; }
     return message;
@@ -132,7 +134,7 @@ export class Replication {
     switch (message.tag) {
       case "begin":
         this.#committedAt = new Date(Number(message.commitTime) / 1000).toISOString();
-        return;
+        return this.options.onBegin(message.xid >>> 0);
       case "relation":
         this.options.onDefinition();
         return;

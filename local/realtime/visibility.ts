@@ -17,19 +17,15 @@ export async function visibleTo(
   const found = await sql.begin(async (tx) => {
     const claims = JSON.stringify(caller.claims);
     const sub = typeof caller.claims.sub === "string" ? caller.claims.sub : "";
-    const [, places] = await Promise.all([
-      tx`select set_config('role', ${caller.role}, true), set_config('request.jwt.claims', ${claims}, true),
-        set_config('request.jwt.claim.sub', ${sub}, true), set_config('request.jwt.claim.role', ${caller.role}, true)`,
-      // One look-up by the key for each row, whatever the planner thinks of their number.
-      tx.unsafe<{ place: number }[]>(
-        `select e.n::int - 1 as place from jsonb_array_elements($1::text::jsonb) with ordinality as e (v, n)
-         cross join lateral (select from ${quoted(table.schema)}.${
-          quoted(table.name)
-        } as t where ${match} limit 1) as t`,
-        [JSON.stringify(keys)],
-      ),
-    ]);
-    return places;
+    await tx`
+      select set_config('role', ${caller.role}, true), set_config('request.jwt.claims', ${claims}, true),
+        set_config('request.jwt.claim.sub', ${sub}, true), set_config('request.jwt.claim.role', ${caller.role}, true)`;
+    // One look-up by the key for each row, whatever the planner thinks of their number.
+    return await tx.unsafe<{ place: number }[]>(
+      `select e.n::int - 1 as place from jsonb_array_elements($1::text::jsonb) with ordinality as e (v, n)
+       cross join lateral (select from ${quoted(table.schema)}.${quoted(table.name)} as t where ${match} limit 1) as t`,
+      [JSON.stringify(keys)],
+    );
   });
   return new Set(found.map(({ place }) => place));
 }
