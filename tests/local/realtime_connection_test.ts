@@ -1,5 +1,5 @@
 // Connections of the local Realtime: who gets one, what ends one, and what is left behind.
-import { assert, assertEquals, assertMatch } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { SignJWT } from "jose";
 import { anonymous, createProject, signUp } from "../support/actors.ts";
 import { stack } from "../support/stack.ts";
@@ -134,23 +134,6 @@ Deno.test("a token that is renewed in time keeps the channel, with the new token
   assertEquals(states, ["SUBSCRIBED", "CLOSED"]);
 });
 
-Deno.test("when the stream breaks off, clients are cut, come back by themselves, and hear again", async () => {
-  const topic = room();
-  await using listener = await listen(anonymous(), topic);
-  await inDatabase((sql) =>
-    sql`
-    select pg_terminate_backend(active_pid) from pg_replication_slots where slot_name like 'realtime\\_%' and active`
-  );
-  const states = await eventually(
-    () => Promise.resolve(listener.states),
-    (all) => all.filter((state) => state === "SUBSCRIBED").length === 2,
-  );
-  assertEquals([states[0], states.at(-1)], ["SUBSCRIBED", "SUBSCRIBED"]);
-  assertMatch(states[1] ?? "", /^CHANNEL_ERROR/);
-  await inDatabase((sql) => sql`select realtime.send('{}', 'told', ${topic}, false)`);
-  assertEquals((await listener.hears(1)).length, 1);
-});
-
 Deno.test("a client that does not read is cut off, and the others do not notice", async () => {
   const topic = room();
   await using sender = await listen(anonymous(), topic);
@@ -218,10 +201,3 @@ async function readToClose(connection: Deno.Conn): Promise<{ frames: number; cod
     if ((head.getUint8(0) & 15) === 8) return { frames, code: body.getUint16(0) };
   }
 }
-
-Deno.test("the slot goes when its stack is gone, however it went", async () => {
-  await using _ = await listen(anonymous(), room());
-  const slots = () =>
-    inDatabase((sql) => sql`select temporary, active from pg_replication_slots where slot_name like 'realtime\\_%'`);
-  assertEquals((await slots()).map((row) => ({ ...row })), [{ temporary: true, active: true }]);
-});
