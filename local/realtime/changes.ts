@@ -1,6 +1,7 @@
 // postgres_changes: takes what the stream says about published tables to the channels that listen, each as far as its
 // caller may see it.
 import type postgres from "postgres";
+import type { Caller } from "../caller.ts";
 import type { Channel } from "./channel.ts";
 import { type Binding, type ChangeType, checkBinding, concerns, nextBindingId, readBinding } from "./bindings.ts";
 import { changeText } from "./change_text.ts";
@@ -137,30 +138,32 @@ export class Changes {
     }
   }
 
-  /** Asks the policies once for all subscribers that are the same person with the same token. */
+  /** Asks the policies, once for all channels of the same person with the same token. */
   async #visibility(table: Table, batch: Change[], channels: Channel[]) {
-    const keys = batch.map((change) => change.row ?? {});
-    const hasKey = table.columns.some((column) => column.isKey);
-    const seen = new Map<string, Promise<Set<number>>>();
-    if (table.hasRls && hasKey) {
-      for (const { token: { caller } } of channels) {
-        const mayReadKey = table.columns.every((column) => !column.isKey || column.readers.includes(caller.role));
+    const key = table.columns.filter((column) => column.isKey);
+    // Whoever stands in neither is not asked for: the table has no policies, or they do not count for the role.
+    const callerOf = new Map<Channel, string>();
+    const callers = new Map<string, Caller>();
+    if (table.hasRls && key.length > 0 && batch.some((change) => change.type !== "DELETE")) {
+      for (const channel of channels) {
+        const { caller } = channel.token;
+        const mayReadKey = key.every((column) => column.readers.includes(caller.role));
+        if (caller.role === "service_role" || !mayReadKey) continue;
         const id = JSON.stringify(caller);
-        if (caller.role === "service_role" || !mayReadKey || seen.has(id)) continue;
-        seen.set(
-          id,
-          visibleTo(this.sql, caller, table, keys).catch((thrown) => {
-            this.log(`postgres_changes: ${thrown instanceof Error ? thrown.message : thrown}`);
-            return new Set<number>();
-          }),
-        );
+        callerOf.set(channel, id);
+        callers.set(id, caller);
       }
     }
-    const answers = new Map<string, Set<number>>();
-    for (const [id, found] of seen) answers.set(id, await found);
+    const rows = batch.map((change) => change.row ?? {});
+    const asked = [...callers.values()];
+    const answers = await visibleTo(this.sql, asked, table, rows).catch((thrown) => {
+      this.log(`postgres_changes: ${thrown instanceof Error ? thrown.message : thrown}`);
+      return [];
+    });
+    const seen = new Map([...callers.keys()].map((id, index) => [id, answers[index]]));
     return (channel: Channel, place: number): boolean => {
-      if (batch[place]?.type === "DELETE") return true;
-      return answers.get(JSON.stringify(channel.token.caller))?.has(place) ?? true;
+      const id = callerOf.get(channel);
+      return id === undefined || batch[place]?.type === "DELETE" || (seen.get(id)?.has(place) ?? false);
     };
   }
 }
