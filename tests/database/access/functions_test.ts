@@ -51,6 +51,7 @@ const BEHIND_THE_DOORS = [
   "is_worker",
   "objects_under_way",
   "person_name",
+  "may_use_topic",
   "project_ids",
   "project_members",
   "readable_project_ids",
