@@ -936,10 +936,13 @@ export type Database = {
         Args: { "email": string; "project_id": string; "role": string; "token_sha256": string };
         Returns: Json;
       };
+      "list_invitations": { Args: { "project_id": string }; Returns: Json };
       "register_upload": {
         Args: { "file_name": string; "mime_type"?: string; "path"?: string; "project_id": string };
         Returns: Json;
       };
+      "resend_invitation": { Args: { "invitation_id": string; "token_sha256": string }; Returns: Json };
+      "revoke_invitation": { Args: { "invitation_id": string }; Returns: Json };
       "save_artifact": {
         Args: {
           "base_version"?: number;
@@ -954,10 +957,12 @@ export type Database = {
         };
         Returns: Json;
       };
+      "set_user_role": { Args: { "role": string; "user_id": string }; Returns: Json };
       "start_workflow": {
         Args: { "idempotency_key"?: string; "input"?: Json; "version"?: number; "workflow_id": string };
         Returns: Json;
       };
+      "transfer_project": { Args: { "project_id": string; "user_id": string }; Returns: Json };
       "withdraw_invitation": { Args: { "invitation_id": string }; Returns: Json };
     };
     Enums: {

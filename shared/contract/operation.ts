@@ -7,14 +7,14 @@ export interface OperationHead {
   /** The one name: `start_workflow` here and in SQL, `startWorkflow` in the client. */
   readonly name: string;
   readonly method: "GET" | "POST" | "DELETE";
-  /** Below the function's own path, e.g. `/claim`. */
+  /** Below the function's own path, e.g. `/claim`; `/:file_id` takes that field of the input from the path. */
   readonly path: string;
   readonly summary: string;
   /** Whose credential is taken: a person's token, the secret key of a worker, or both. */
   readonly callers: readonly ("user" | "secret")[];
   readonly body: "json" | "multipart" | "none";
   /** Success statuses, the usual one first. */
-  readonly statuses: readonly (200 | 201)[];
+  readonly statuses: readonly (200 | 201 | 204)[];
   /** Refusals beyond the ones every route has. */
   readonly errors: readonly ErrorCode[];
   /** Largest body in bytes; 1 MiB where absent. */
