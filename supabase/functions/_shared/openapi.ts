@@ -17,12 +17,12 @@ const schemaOf = (schema: z.ZodType, io: "input" | "output") => {
   return json;
 };
 
-function requestOf({ body, input }: Operation) {
+function requestOf({ body, input, path }: Operation) {
   if (body === "none") {
     const { properties = {}, required = [] } = schemaOf(input, "input");
     const parameters = Object.entries(properties).map(([name, schema]) => ({
       name,
-      in: "query",
+      in: path.split("/").includes(`:${name}`) ? "path" : "query",
       required: required.includes(name),
       schema,
     }));
@@ -41,11 +41,10 @@ function requestOf({ body, input }: Operation) {
 function responsesOf(operation: Operation) {
   const responses: Record<string, unknown> = {};
   for (const status of operation.statuses) {
+    const schema = status === 204 ? undefined : schemaOf(operation.output, "output");
     responses[status] = {
       description: status === 201 ? "Created." : "Done.",
-      content: {
-        "application/json": { schema: schemaOf(operation.output, "output") },
-      },
+      ...(schema ? { content: { "application/json": { schema } } } : {}),
     };
   }
   const codes = Map.groupBy([...COMMON_ERRORS, ...operation.errors], (code) => ERROR_CODES[code].status);
@@ -69,7 +68,7 @@ const SECURITY = {
 export function describe(slug: string, operations: Operation[]) {
   const paths: Record<string, Record<string, unknown>> = {};
   for (const operation of operations) {
-    const path = operation.path === "/" ? `/${slug}` : `/${slug}${operation.path}`;
+    const path = operation.path === "/" ? `/${slug}` : `/${slug}${operation.path.replaceAll(/:(\w+)/g, "{$1}")}`;
     paths[path] = {
       ...paths[path],
       [operation.method.toLowerCase()]: {

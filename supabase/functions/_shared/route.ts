@@ -7,13 +7,19 @@ import { parseInput, readJson } from "./body.ts";
 /** What a handler gives back: the body, and one of the operation's statuses (the first where absent). */
 export interface Answer {
   body: unknown;
-  status?: 200 | 201;
+  status?: 200 | 201 | 204;
 }
 
 /** One operation of a function, ready to be mounted. */
 export interface Route {
   operation: Operation;
   handle(context: AppContext): Promise<Response>;
+}
+
+function answer(operation: Operation, context: AppContext, { body, status }: Answer): Response {
+  const code = status ?? operation.statuses[0] ?? 200;
+  const checked = operation.output.parse(body);
+  return code === 204 ? context.body(null, code) : context.json(checked, code);
 }
 
 /** `route(claimTasks, async (input, context) => ({ body: await callDoor(context, "claim_tasks", input) }))` */
@@ -24,9 +30,10 @@ export function route<Input extends z.ZodType, Output extends z.ZodType>(
   return {
     operation,
     async handle(context) {
-      const given = operation.body === "json" ? await readJson(context, operation.maxBodyBytes) : context.req.query();
-      const { body, status } = await handler(parseInput(operation.input, given), context);
-      return context.json(operation.output.parse(body), status ?? operation.statuses[0] ?? 200);
+      const given = operation.body === "json"
+        ? await readJson(context, operation.maxBodyBytes)
+        : { ...context.req.query(), ...context.req.param() };
+      return answer(operation, context, await handler(parseInput(operation.input, given), context));
     },
   };
 }
@@ -39,8 +46,7 @@ export function streamedRoute<Input extends z.ZodType, Output extends z.ZodType>
   return {
     operation,
     async handle(context) {
-      const { body, status } = await handler(context);
-      return context.json(operation.output.parse(body), status ?? operation.statuses[0] ?? 200);
+      return answer(operation, context, await handler(context));
     },
   };
 }

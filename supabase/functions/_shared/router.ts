@@ -5,6 +5,9 @@ import { OperationError } from "./errors.ts";
 import { fail } from "./failure.ts";
 import type { Route } from "./route.ts";
 
+/** Does a path fit a route's, e.g. `/1234` the route `/:file_id`? */
+const matches = (pattern: string, path: string) => new RegExp(`^${pattern.replaceAll(/:\w+/g, "[^/]+")}$`).test(path);
+
 /** Mounts the routes below the function's own path. */
 export function createRouter(slug: string, routes: Route[]): Hono<Env> {
   const router = new Hono<Env>({ strict: false }).basePath(`/${slug}`);
@@ -23,7 +26,7 @@ export function createRouter(slug: string, routes: Route[]): Hono<Env> {
 
   router.notFound((context) => {
     const path = context.req.path.slice(slug.length + 1).replace(/\/$/, "") || "/";
-    const allowed = methods.get(path);
+    const allowed = methods.get(path) ?? [...methods].find(([pattern]) => matches(pattern, path))?.[1];
     const { requestId } = context.env;
     if (!allowed) {
       return fail(context, new OperationError("route_not_found", "There is no such route here."), requestId);
