@@ -51,6 +51,9 @@ begin
   from private.invitation_tokens as k
   join public.project_invitations as i on i.id = k.invitation_id
   where p_token_sha256 ~ '^[0-9a-f]{64}$' and k.token_hash = decode(p_token_sha256, 'hex');
+  if v_id is null then
+    perform private.refuse('invitation_not_found', 'There is no such invitation.');
+  end if;
   select p.* into v_project from public.projects as p where p.id = v_project_id for no key update;
   -- Asked once more under the lock: the token may have been rotated, and the invitation accepted or revoked, meanwhile.
   select i.* into v_invitation

@@ -26,7 +26,14 @@ export interface RouteUnderTest {
 }
 
 export const ROUTES: RouteUnderTest[] = CONTRACTS.flatMap(({ slug, operations }) =>
-  operations.map((operation) => ({ path: operation.path === "/" ? slug : slug + operation.path, operation }))
+  operations.map((operation) => ({
+    path: operation.path === "/" ? slug : slug + operation.path.replaceAll(/:\w+_id/g, crypto.randomUUID()),
+    operation,
+  }))
 );
+
+/** The methods that a path answers, by any operation. */
+export const methodsOf = (path: string): string[] =>
+  ROUTES.filter((route) => route.path === path).map(({ operation }) => operation.method);
 
 export const JSON_ROUTES = ROUTES.filter(({ operation }) => operation.body === "json");

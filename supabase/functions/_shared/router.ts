@@ -5,8 +5,14 @@ import { OperationError } from "./errors.ts";
 import { fail } from "./failure.ts";
 import type { Route } from "./route.ts";
 
-/** Does a path fit a route's, e.g. `/1234` the route `/:file_id`? */
-const matches = (pattern: string, path: string) => new RegExp(`^${pattern.replaceAll(/:\w+/g, "[^/]+")}$`).test(path);
+const ID = "[0-9a-fA-F-]{36}";
+
+/** A route's path for Hono: what is called an id has the form of one, so that `/nope` is no route. */
+const withIds = (path: string) => path.replaceAll(/:(\w+_id)/g, `:$1{${ID}}`);
+
+/** Does a path fit a route's, whatever the method? */
+const matches = (route: string, path: string) =>
+  new RegExp(`^${route.replaceAll(/:\w+_id/g, ID).replaceAll(/:\w+/g, "[^/]+")}$`).test(path);
 
 /** Mounts the routes below the function's own path. */
 export function createRouter(slug: string, routes: Route[]): Hono<Env> {
@@ -17,7 +23,7 @@ export function createRouter(slug: string, routes: Route[]): Hono<Env> {
   ]]);
   for (const { operation: { method, path, callers }, handle } of routes) {
     methods.set(path, [...methods.get(path) ?? [], method]);
-    router.on(method, path, authenticate(callers), handle);
+    router.on(method, withIds(path), authenticate(callers), handle);
   }
   router.get("/openapi.json", async (context) => {
     const { describe } = await import("./openapi.ts");
@@ -26,7 +32,7 @@ export function createRouter(slug: string, routes: Route[]): Hono<Env> {
 
   router.notFound((context) => {
     const path = context.req.path.slice(slug.length + 1).replace(/\/$/, "") || "/";
-    const allowed = methods.get(path) ?? [...methods].find(([pattern]) => matches(pattern, path))?.[1];
+    const allowed = methods.get(path) ?? [...methods].find(([route]) => matches(route, path))?.[1];
     const { requestId } = context.env;
     if (!allowed) {
       return fail(context, new OperationError("route_not_found", "There is no such route here."), requestId);

@@ -13,9 +13,14 @@ const DOORS = [
   "finish_upload",
   "heartbeat_task",
   "invite_collaborator",
+  "list_invitations",
   "register_upload",
+  "resend_invitation",
+  "revoke_invitation",
   "save_artifact",
+  "set_user_role",
   "start_workflow",
+  "transfer_project",
   "withdraw_invitation",
 ];
 
