@@ -27,6 +27,22 @@ $$;
 create trigger project_collaborators_end_invitations after delete or update of role on public.project_collaborators
 for each row when (old.role = 'owner') execute function private.revoke_invitations_of_former_owner();
 
+-- An account that is deleted is no owner either. Before its row goes: afterwards the invitations name no sender.
+create function private.revoke_invitations_of_account()
+returns trigger
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+begin
+  update public.project_invitations as i set status = 'revoked' where i.invited_by = old.id and i.status = 'pending';
+  return old;
+end
+$$;
+create trigger profiles_end_invitations before delete on public.profiles
+for each row execute function private.revoke_invitations_of_account();
+
 -- As before, with the locks in the order of everything else that concerns invitations: the project, then the invitation.
 create or replace function private.accept_invitation(p_token_sha256 text)
 returns jsonb
