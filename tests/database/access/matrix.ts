@@ -18,6 +18,8 @@ export interface Entry {
   inserts?: Expected;
   updates?: Expected;
   deletes?: Expected;
+  /** Of which bucket the object is. */
+  bucket?: string;
 }
 
 const signedIn = ACTORS.filter((name) => name !== "anon" && name !== "worker");
@@ -312,6 +314,7 @@ export const MATRIX: Entry[] = [
   {
     table: "storage.objects",
     row: "one that the editor uploaded",
+    bucket: "genesis-files",
     where: "name = '{project}/by-editor'",
     insert: "(bucket_id, name, owner_id) values ('genesis-files', '{project}/new', '{me}')",
     set: "name = '{project}/moved'",
@@ -339,4 +342,63 @@ export const MATRIX: Entry[] = [
     updates: { yes: ["worker"], none: ["stranger", "former", "viewer", "editor", "owner", "admin", "anon"] },
     deletes: { yes: ["editor", "owner", "worker"], none: ["stranger", "former", "viewer", "admin", "anon"] },
   },
+  {
+    table: "storage.objects",
+    row: "in a folder that only looks like the project's",
+    where: "name = '{project}/by-owner'",
+    insert: "(bucket_id, name, owner_id) values ('genesis-files', upper('{project}') || '/new', '{me}')",
+    select: { yes: readers, none: [...outsiders, "anon"] },
+    inserts: workers,
+  },
+  {
+    table: "storage.objects",
+    row: "in a bucket that is not ours",
+    where: "bucket_id = 'elsewhere'",
+    insert: "(bucket_id, name, owner_id) values ('elsewhere', '{project}/new', '{me}')",
+    set: "bucket_id = 'genesis-files'",
+    select: { yes: ["worker"], none: [...signedIn, "anon"] },
+    inserts: workers,
+    updates: { yes: ["worker"], none: [...signedIn, "anon"] },
+    deletes: { yes: ["worker"], none: [...signedIn, "anon"] },
+  },
+  {
+    table: "storage.buckets",
+    row: "ours",
+    where: "id = 'genesis-files'",
+    insert: "(id, name, public) values ('mine', 'mine', true)",
+    set: "public = true",
+    select: { yes: ["worker"], none: [...signedIn, "anon"] },
+    inserts: workers,
+    updates: { yes: ["worker"], none: [...signedIn, "anon"] },
+  },
+  {
+    table: "storage.buckets",
+    row: "an empty one",
+    where: "id = 'empty'",
+    select: { yes: ["worker"], none: [...signedIn, "anon"] },
+    deletes: { yes: ["worker"], none: [...signedIn, "anon"] },
+  },
 ];
+
+/** One topic of Realtime: who may listen to it (SELECT on realtime.messages), and who may send to it (INSERT). */
+export interface TopicEntry {
+  topic: string;
+  extension: "broadcast" | "presence";
+  /** The policies that decide here, by name: one that stands in no entry fails the suite. */
+  policies: string[];
+  listens: Expected;
+  sends: Expected;
+}
+
+/** Topics that are nobody's, however much they look like one that is. */
+const STRANGE = ["anything", "project:", "project:{project}:more", "execution:not-a-uuid", "chat:'--"];
+
+export const TOPICS: TopicEntry[] = STRANGE.flatMap((topic) =>
+  (["broadcast", "presence"] as const).map((extension): TopicEntry => ({
+    topic,
+    extension,
+    policies: [],
+    listens: { yes: ["worker"], none: [...signedIn, "anon"] },
+    sends: workers,
+  }))
+);

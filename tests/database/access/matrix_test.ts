@@ -1,12 +1,14 @@
 // access: the matrix holds, row by row and verb by verb, and no table of the API is missing from it.
 import { assertEquals } from "@std/assert";
 import postgres from "postgres";
-import { shareDatabase } from "../../support/database.ts";
-import { type Entry, type Expected, MATRIX } from "./matrix.ts";
+import { become, shareDatabase } from "../../support/database.ts";
+import { type Entry, type Expected, MATRIX, TOPICS } from "./matrix.ts";
 import { type ActorName, ACTORS, createWorld } from "./world.ts";
 
 const db = await shareDatabase();
 const world = await createWorld(db);
+await db.sql`insert into storage.buckets (id, name) values ('elsewhere', 'elsewhere'), ('empty', 'empty')`;
+await db.sql`insert into storage.objects (bucket_id, name) values ('elsewhere', ${`${world.project}/one`})`;
 // No privilege, and a view that nobody can write to.
 const DENIALS = ["42501", "55000"];
 const undo = new Error("undone by the test");
@@ -40,17 +42,22 @@ const statements = (entry: Entry): [string, string | undefined, Expected | undef
   ["delete", `delete from ${entry.table} where ${entry.where}`, entry.deletes],
 ];
 
+/** What the actor is expected to meet. */
+const wanted = (expected: Expected) =>
+  Object.fromEntries(
+    ACTORS.map((actor) => [
+      actor,
+      expected.yes?.includes(actor) ? "yes" : expected.none?.includes(actor) ? "none" : "denied",
+    ]),
+  );
+
 for (const entry of MATRIX) {
   for (const [verb, statement, expected] of statements(entry)) {
     if (!statement || !expected) continue;
     Deno.test(`${entry.table}, ${entry.row}: who can ${verb}`, async () => {
       const found: Record<string, string> = {};
       for (const actor of ACTORS) found[actor] = await outcome(actor, statement);
-      const wanted = ACTORS.map((actor) => [
-        actor,
-        expected.yes?.includes(actor) ? "yes" : expected.none?.includes(actor) ? "none" : "denied",
-      ]);
-      assertEquals(found, Object.fromEntries(wanted));
+      assertEquals(found, wanted(expected));
     });
   }
 }
@@ -66,4 +73,58 @@ Deno.test("every table and view of the API stands in the matrix, with every verb
     [...new Set(complete.filter((name) => name.startsWith("public.")))].toSorted(),
     tables.map(({ name }) => name),
   );
+});
+
+/** What Realtime finds when it asks the policies for the actor, with a message on the topic. */
+async function topicOutcome(actor: ActorName, verb: "listen" | "send", topic: string, extension: string) {
+  const message = { topic: fill(topic, actor), extension, event: "e", private: true };
+  let found = "none";
+  try {
+    await db.sql.begin(async (tx) => {
+      if (verb === "listen") await tx`insert into realtime.messages ${tx(message)}`;
+      await tx`select set_config('realtime.topic', ${message.topic}, true)`;
+      await become(tx, world.actors[actor]);
+      const { count } = verb === "send"
+        ? await tx`insert into realtime.messages ${tx(message)}`
+        : await tx`select from realtime.messages where topic = ${message.topic}`;
+      if (count > 0) found = "yes";
+      throw undo;
+    });
+  } catch (error) {
+    if (error instanceof postgres.PostgresError && DENIALS.includes(error.code)) return "denied";
+    if (error !== undo) throw error;
+  }
+  return found;
+}
+
+for (const { topic, extension, listens, sends } of TOPICS) {
+  for (const [verb, expected] of [["listen", listens], ["send", sends]] as const) {
+    Deno.test(`realtime, ${extension} on ${topic}: who can ${verb}`, async () => {
+      const found: Record<string, string> = {};
+      for (const actor of ACTORS) found[actor] = await topicOutcome(actor, verb, topic, extension);
+      assertEquals(found, wanted(expected));
+    });
+  }
+}
+
+Deno.test("every policy on realtime.messages stands in the matrix", async () => {
+  const rows = await db.sql<{ name: string }[]>`
+    select policyname as name from pg_policies where schemaname = 'realtime' and tablename = 'messages' order by 1`;
+  assertEquals([...new Set(TOPICS.flatMap(({ policies }) => policies))].toSorted(), rows.map(({ name }) => name));
+});
+
+Deno.test("every bucket stands in the matrix, with every verb", async () => {
+  const rows = await db.sql<
+    { id: string }[]
+  >`select id from storage.buckets where id not in ('elsewhere', 'empty') order by id`;
+  const complete = MATRIX.filter((entry) => entry.bucket && entry.inserts && entry.updates && entry.deletes);
+  assertEquals([...new Set(complete.map(({ bucket }) => bucket))].toSorted(), rows.map(({ id }) => id));
+});
+
+Deno.test("no table outside the API and Storage has grants for people, and a policy that lets them in", async () => {
+  const rows = await db.sql`
+    select distinct p.schemaname || '.' || p.tablename as name from pg_policies as p
+    where p.roles && array['public', 'anon', 'authenticated']::name[]
+      and p.schemaname <> 'public' and (p.schemaname, p.tablename) not in (('storage', 'objects'), ('realtime', 'messages'))`;
+  assertEquals([...rows], []);
 });

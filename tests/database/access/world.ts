@@ -1,12 +1,14 @@
 // One project with everything in it and one person of every kind, for the access matrix.
 import type { Actor, TestDatabase } from "../../support/database.ts";
 import {
+  claimNode,
   createAdmin,
   createAgent,
   createChatSession,
   createProject,
   createUser,
   graph,
+  invitationToken,
   startExecution,
   storeObject,
 } from "../../support/factories.ts";
@@ -35,6 +37,14 @@ export async function createWorld(db: TestDatabase): Promise<World> {
     `project_collaborators (project_id, user_id) values ('${project.id}', '${mate.id}')`,
   );
   const { execution, tasks: [task] } = await startExecution(db, project, graph([["a", "b"]]));
+  const { execution: busy } = await startExecution(db, project, graph([["a", "b"]]));
+  const leased = await claimNode(db, busy.id, "a");
+  const token = await invitationToken();
+  const invitation = await insert(
+    `project_invitations (project_id, email, invited_by) values ('${project.id}', '${project.stranger.email}', '${project.owner.id}')`,
+  );
+  await db
+    .sql`insert into private.invitation_tokens (invitation_id, token_hash) values (${invitation}, decode(${token}, 'hex'))`;
   const [privateSession, sharedSession, formerSession] = [
     await createChatSession(db, project.id, project.editor),
     await createChatSession(db, project.id, project.editor, true),
@@ -73,12 +83,17 @@ export async function createWorld(db: TestDatabase): Promise<World> {
     readyFile: await file("ready", project.editor.id, ready),
     pendingFile: await file("pending", project.editor.id, "status | 'pending'"),
     formerFile: await file("former", former.id, "status | 'pending'"),
-    invitation: await insert(`project_invitations (project_id, email) values ('${project.id}', 'x@example.com')`),
+    invitation,
+    invitationToken: token,
+    freshToken: await invitationToken(),
+    leasedTask: leased.id,
+    leaseToken: leased.lease_token,
     nobody: await userWithoutProfile(db),
   };
   await storeObject(db, `${project.id}/by-editor`, 1, project.editor);
   await storeObject(db, `${project.id}/by-owner`, 1, project.owner);
   await storeObject(db, `${project.id}/ready`, 1, project.editor);
+  await storeObject(db, `${project.id}/pending`, 1, project.editor);
   await db.sql`delete from public.project_collaborators where user_id = ${former.id}`;
   const people = { ...project, former, admin };
   const names = ["stranger", "former", "viewer", "editor", "owner", "admin"] as const;
