@@ -35,6 +35,7 @@ export const env = {
   siteUrl: (Deno.env.get("SITE_URL") ?? "http://127.0.0.1:3000").replace(/\/+$/, ""),
   /** The local stack keeps mail itself; everywhere else a service has to send it. */
   isLocal: ["127.0.0.1", "localhost"].includes(new URL(supabaseUrl).hostname),
+  resendUrl: Deno.env.get("RESEND_URL") ?? "https://api.resend.com",
   resendApiKey: Deno.env.get("RESEND_API_KEY"),
   mailFrom: Deno.env.get("MAIL_FROM") ?? "Genesis Engine <no-reply@example.com>",
 } as const;

@@ -23,6 +23,6 @@ export interface MailCarrier {
 
 /** Resend where it has a key, the mailbox of the local stack, and elsewhere Supabase Auth, which is always there. */
 export function mailCarrier(): MailCarrier {
-  if (env.resendApiKey) return resendCarrier(env.resendApiKey, env.mailFrom);
+  if (env.resendApiKey) return resendCarrier(env.resendUrl, env.resendApiKey, env.mailFrom);
   return env.isLocal ? localCarrier : authCarrier;
 }

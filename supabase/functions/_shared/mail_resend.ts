@@ -2,8 +2,8 @@
 import type { MailCarrier } from "./mail.ts";
 import { post } from "./post.ts";
 
-export const resendCarrier = (apiKey: string, from: string): MailCarrier => ({
+export const resendCarrier = (url: string, apiKey: string, from: string): MailCarrier => ({
   tellsApart: false,
   send: ({ to, subject, text, html }) =>
-    post("https://api.resend.com/emails", { authorization: `Bearer ${apiKey}` }, { from, to, subject, text, html }),
+    post(`${url}/emails`, { authorization: `Bearer ${apiKey}` }, { from, to, subject, text, html }),
 });
