@@ -105,8 +105,9 @@ let made: Promise<Victim> | undefined;
 const victim = () => made ??= makeVictim();
 
 /** What the project looks like to its owner: an attack must leave it as it is. */
-async function look({ owner, project, session }: Victim): Promise<string> {
-  const seen: unknown[] = [];
+async function look({ owner, project, session }: Victim): Promise<Record<string, string[]>> {
+  const seen: Record<string, string[]> = {};
+  const rows = (data: unknown[] | null) => (data ?? []).map((row) => JSON.stringify(row)).toSorted();
   for (const table of TABLES) {
     const query = from(owner.client, table).select("*");
     const { data, error } = await (table === "projects"
@@ -117,10 +118,10 @@ async function look({ owner, project, session }: Victim): Promise<string> {
     if (error) {
       throw new Error(`${table}: ${error.message}`);
     }
-    seen.push(data);
+    seen[table] = rows(data);
   }
   const { data: objects } = await owner.client.storage.from(BUCKET).list(project);
-  return JSON.stringify([seen, objects]);
+  return { ...seen, objects: rows(objects) };
 }
 
 /** Registers a claim about an attack, after which everything must be as before. */

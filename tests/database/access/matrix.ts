@@ -337,8 +337,11 @@ export const MATRIX: Entry[] = [
     table: "storage.objects",
     row: "one that is registered as the editor's file",
     where: "name = '{project}/ready'",
+    // Its name is taken even where the object itself is gone.
+    insert: "(bucket_id, name, owner_id) values ('genesis-files', '{project}/ready-but-gone', '{me}')",
     set: "name = '{project}/moved'",
     select: { yes: readers, none: [...outsiders, "anon"] },
+    inserts: workers,
     updates: { yes: ["worker"], none: ["stranger", "former", "viewer", "editor", "owner", "admin", "anon"] },
     deletes: { yes: ["editor", "owner", "worker"], none: ["stranger", "former", "viewer", "admin", "anon"] },
   },

@@ -81,6 +81,7 @@ export async function createWorld(db: TestDatabase): Promise<World> {
     privateMessage: await message(privateSession),
     sharedMessage: await message(sharedSession),
     readyFile: await file("ready", project.editor.id, ready),
+    goneFile: await file("ready-but-gone", project.editor.id, ready),
     pendingFile: await file("pending", project.editor.id, "status | 'pending'"),
     formerFile: await file("former", former.id, "status | 'pending'"),
     invitation,
