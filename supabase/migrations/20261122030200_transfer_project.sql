@@ -42,7 +42,6 @@ create function private.hand_over_project(p_project public.projects, p_user_id u
 returns void
 language plpgsql
 volatile
-security definer
 set search_path = ''
 as $$
 begin

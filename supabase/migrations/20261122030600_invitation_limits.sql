@@ -18,7 +18,6 @@ create function private.count_invitation_mail(p_project_id uuid)
 returns void
 language plpgsql
 volatile
-security definer
 set search_path = ''
 as $$
 declare
@@ -56,7 +55,6 @@ create function private.begin_invitation_mail(p_project_id uuid, p_token_sha256 
 returns jsonb
 language plpgsql
 volatile
-security definer
 set search_path = ''
 as $$
 declare

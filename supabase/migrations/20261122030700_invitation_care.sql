@@ -7,7 +7,6 @@ create function private.invitation_project(p_invitation_id uuid)
 returns uuid
 language plpgsql
 stable
-security definer
 set search_path = ''
 as $$
 declare

@@ -222,6 +222,17 @@ Deno.test("the codes of the database and of shared/errors.ts have the same statu
   );
 });
 
+Deno.test("docs/security.md gives the reason for every SECURITY DEFINER function, and for none that is not there", async () => {
+  const page = await Deno.readTextFile(new URL("../../docs/security.md", import.meta.url));
+  const table = /### SECURITY DEFINER functions.*?\n\| -[^\n]*\n(.*?)\n\n/s.exec(page)?.[1] ?? "";
+  const named = table.split("\n").flatMap((row) =>
+    [...(row.split("|")[1] ?? "").matchAll(/`(\w+)`/g)].map(([, name]) => name)
+  );
+  const rows = await db.sql`select distinct p.proname as name from pg_proc as p
+    where p.prosecdef and p.pronamespace in ('public'::regnamespace, 'private'::regnamespace)`;
+  assertEquals(named.toSorted(), rows.map((row) => row.name).toSorted());
+});
+
 Deno.test("every migration opens with a comment that says what it is for", async () => {
   const folder = new URL("../../supabase/migrations/", import.meta.url);
   for await (const { name } of Deno.readDir(folder)) {
