@@ -10,28 +10,27 @@ const read = async (slug: string): Promise<Body> => {
   return reply.body;
 };
 
-/** A route as the document names it. */
-const described = (slug: string, path: string) =>
-  path === "/" ? `/${slug}` : `/${slug}${path.replaceAll(/:(\w+)/g, "{$1}")}`;
-
 /** Every $ref in the document. */
 function references(value: unknown): string[] {
   if (typeof value !== "object" || value === null) return [];
   return Object.entries(value).flatMap(([key, child]) => key === "$ref" ? [String(child)] : references(child));
 }
 
+const documented = (slug: string, path: string) =>
+  path === "/" ? `/${slug}` : `/${slug}${path.replace(/:(\w+)/g, "{$1}")}`;
+
 for (const { slug, operations } of CONTRACTS) {
   Deno.test(`openapi: ${slug} describes exactly the routes of its contract`, async () => {
     const document = await read(slug);
-    const found = Object.entries<Body>(document.paths).flatMap(([path, methods]) =>
+    const described = Object.entries<Body>(document.paths).flatMap(([path, methods]) =>
       Object.entries<Body>(methods).map(([method, { operationId }]) => [method, path, operationId])
     );
     const expected = operations.map(({ method, path, name }) => [
       method.toLowerCase(),
-      described(slug, path),
+      documented(slug, path),
       name,
     ]);
-    assertEquals(found.sort(), expected.sort());
+    assertEquals(described.sort(), expected.sort());
   });
 
   Deno.test(`openapi: ${slug} has the structure of OpenAPI 3.1`, async () => {
@@ -44,7 +43,7 @@ for (const { slug, operations } of CONTRACTS) {
         assert(operation.summary.length > 0 && Object.keys(operation.responses).length > 0);
         for (const [status, response] of Object.entries<Body>(operation.responses)) {
           assert(/^[1-5]\d\d$/.test(status) && typeof response.description === "string", status);
-          for (const { schema } of Object.values<Body>(response.content ?? {})) assertEquals(typeof schema, "object");
+          for (const { schema } of Object.values<Body>(response.content)) assertEquals(typeof schema, "object");
         }
         for (const requirement of operation.security) {
           for (const scheme of Object.keys(requirement)) assert(document.components.securitySchemes[scheme], scheme);
@@ -60,11 +59,11 @@ for (const { slug, operations } of CONTRACTS) {
   Deno.test(`openapi: ${slug} says what each route takes, and every status it may answer`, async () => {
     const { paths } = await read(slug);
     for (const { path, method, name, body, statuses, errors, maxBodyBytes: _ } of operations) {
-      const operation = paths[described(slug, path)][method.toLowerCase()];
+      const operation = paths[documented(slug, path)][method.toLowerCase()];
       if (body === "none") {
-        const places = operation.parameters.map((parameter: Body) => [parameter.name, parameter.in]);
-        for (const [, field] of path.matchAll(/:(\w+)/g)) {
-          assert(places.some(([name, at]: string[]) => name === field && at === "path"));
+        const named = operation.parameters.map((each: Body) => [each.in, each.name]);
+        for (const [, parameter] of path.matchAll(/:(\w+)/g)) {
+          assert(named.some(([place, name]: string[]) => place === "path" && name === parameter), name);
         }
         continue;
       }

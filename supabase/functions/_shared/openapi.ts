@@ -22,7 +22,7 @@ function requestOf({ body, input, path }: Operation) {
     const { properties = {}, required = [] } = schemaOf(input, "input");
     const parameters = Object.entries(properties).map(([name, schema]) => ({
       name,
-      in: path.split("/").includes(`:${name}`) ? "path" : "query",
+      in: path.includes(`:${name}`) ? "path" : "query",
       required: required.includes(name),
       schema,
     }));
@@ -38,13 +38,16 @@ function requestOf({ body, input, path }: Operation) {
   return { requestBody: { required: true, content: { "multipart/form-data": { schema: form } } } };
 }
 
+const SUCCESS = { 200: "Done.", 201: "Created.", 204: "Done; there is no body.", 302: "Go on at `location`." };
+
 function responsesOf(operation: Operation) {
   const responses: Record<string, unknown> = {};
   for (const status of operation.statuses) {
-    const schema = status === 204 ? undefined : schemaOf(operation.output, "output");
     responses[status] = {
-      description: status === 201 ? "Created." : "Done.",
-      ...(schema ? { content: { "application/json": { schema } } } : {}),
+      description: SUCCESS[status],
+      content: status === 204 || status === 302 ? {} : {
+        "application/json": { schema: schemaOf(operation.output, "output") },
+      },
     };
   }
   const codes = Map.groupBy([...COMMON_ERRORS, ...operation.errors], (code) => ERROR_CODES[code].status);
@@ -68,7 +71,7 @@ const SECURITY = {
 export function describe(slug: string, operations: Operation[]) {
   const paths: Record<string, Record<string, unknown>> = {};
   for (const operation of operations) {
-    const path = operation.path === "/" ? `/${slug}` : `/${slug}${operation.path.replaceAll(/:(\w+)/g, "{$1}")}`;
+    const path = operation.path === "/" ? `/${slug}` : `/${slug}${operation.path.replace(/:(\w+)/g, "{$1}")}`;
     paths[path] = {
       ...paths[path],
       [operation.method.toLowerCase()]: {

@@ -6,20 +6,15 @@ import { parseInput, readJson } from "./body.ts";
 
 /** What a handler gives back: the body, and one of the operation's statuses (the first where absent). */
 export interface Answer {
-  body: unknown;
-  status?: 200 | 201 | 204;
+  body?: unknown;
+  status?: Operation["statuses"][number];
+  headers?: Record<string, string>;
 }
 
 /** One operation of a function, ready to be mounted. */
 export interface Route {
   operation: Operation;
   handle(context: AppContext): Promise<Response>;
-}
-
-function answer(operation: Operation, context: AppContext, { body, status }: Answer): Response {
-  const code = status ?? operation.statuses[0] ?? 200;
-  const checked = operation.output.parse(body);
-  return code === 204 ? context.body(null, code) : context.json(checked, code);
 }
 
 /** `route(claimTasks, async (input, context) => ({ body: await callDoor(context, "claim_tasks", input) }))` */
@@ -33,9 +28,15 @@ export function route<Input extends z.ZodType, Output extends z.ZodType>(
       const given = operation.body === "json"
         ? await readJson(context, operation.maxBodyBytes)
         : { ...context.req.query(), ...context.req.param() };
-      return answer(operation, context, await handler(parseInput(operation.input, given), context));
+      return render(operation, context, await handler(parseInput(operation.input, given), context));
     },
   };
+}
+
+function render(operation: Operation, context: AppContext, { body, status, headers }: Answer): Response {
+  const code = status ?? operation.statuses[0] ?? 200;
+  if (code === 204 || code === 302) return context.body(null, code, headers);
+  return context.json(operation.output.parse(body), code, headers);
 }
 
 /** For a body the contract cannot parse in one piece: the handler reads the request itself. */
@@ -46,7 +47,7 @@ export function streamedRoute<Input extends z.ZodType, Output extends z.ZodType>
   return {
     operation,
     async handle(context) {
-      return answer(operation, context, await handler(context));
+      return render(operation, context, await handler(context));
     },
   };
 }
