@@ -49,6 +49,7 @@ Deno.test("revoke_invitation: members are forbidden, a stranger and the guest fi
 
 Deno.test("revoke_invitation: what is no id is no route", async () => {
   const { owner } = await team();
-  for (const id of ["1", "x", "null", "..%2f"]) assertRefused(await revoke(owner, id), "route_not_found");
-  assertRefused(await revoke(owner, "-".repeat(36)), "validation_failed");
+  for (const id of ["1", "x", "null", "..%2f", "-".repeat(36)]) {
+    assertRefused(await revoke(owner, id), "route_not_found");
+  }
 });
