@@ -3,7 +3,7 @@ import { inviteCollaborator } from "../../../shared/contract/invite-collaborator
 import { route } from "../_shared/route.ts";
 import { callDoor } from "../_shared/database.ts";
 import { mailInvitation } from "./mail_invitation.ts";
-import { createToken } from "./token.ts";
+import { createToken } from "../_shared/token.ts";
 
 export const invite = route(inviteCollaborator, async (input, context) => {
   const { token, tokenSha256 } = await createToken();

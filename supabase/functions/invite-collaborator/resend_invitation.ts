@@ -3,7 +3,7 @@ import { resendInvitation } from "../../../shared/contract/invite-collaborator.t
 import { route } from "../_shared/route.ts";
 import { callDoor } from "../_shared/database.ts";
 import { mailInvitation } from "./mail_invitation.ts";
-import { createToken } from "./token.ts";
+import { createToken } from "../_shared/token.ts";
 
 export const resend = route(resendInvitation, async ({ invitation_id }, context) => {
   const { token, tokenSha256 } = await createToken();
