@@ -52,22 +52,17 @@ const statements = (entry: Entry): [string, string | undefined, Expected | undef
   ["delete", `delete from ${entry.table} where ${entry.where}`, entry.deletes],
 ];
 
-/** What the actor is expected to meet. */
-const wanted = (expected: Expected) =>
-  Object.fromEntries(
-    ACTORS.map((actor) => [
-      actor,
-      expected.yes?.includes(actor) ? "yes" : expected.none?.includes(actor) ? "none" : "denied",
-    ]),
-  );
-
 for (const entry of MATRIX) {
   for (const [verb, statement, expected] of statements(entry)) {
     if (!statement || !expected) continue;
     Deno.test(`${entry.table}, ${entry.row}: who can ${verb}`, async () => {
       const found: Record<string, string> = {};
       for (const actor of ACTORS) found[actor] = await outcome(actor, statement, entry.topic ?? "");
-      assertEquals(found, wanted(expected));
+      const wanted = ACTORS.map((actor) => [
+        actor,
+        expected.yes?.includes(actor) ? "yes" : expected.none?.includes(actor) ? "none" : "denied",
+      ]);
+      assertEquals(found, Object.fromEntries(wanted));
     });
   }
 }
