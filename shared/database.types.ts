@@ -1024,13 +1024,16 @@ export type Database = {
         Returns: Json;
       };
       "list_events": { Args: { "after"?: string; "execution_id": string; "limit"?: number }; Returns: Json };
+      "list_invitations": { Args: { "project_id": string }; Returns: Json };
       "publish_workflow": { Args: { "workflow_id": string }; Returns: Json };
       "register_upload": {
         Args: { "file_name": string; "mime_type"?: string; "path"?: string; "project_id": string };
         Returns: Json;
       };
       "release_task": { Args: { "lease_token": string; "task_id": string }; Returns: Json };
+      "resend_invitation": { Args: { "invitation_id": string; "token_sha256": string }; Returns: Json };
       "retry_execution": { Args: { "execution_id": string; "reason"?: string }; Returns: Json };
+      "revoke_invitation": { Args: { "invitation_id": string }; Returns: Json };
       "roll_back_workflow": { Args: { "to_version": number; "workflow_id": string }; Returns: Json };
       "save_artifact": {
         Args: {
@@ -1046,10 +1049,12 @@ export type Database = {
         };
         Returns: Json;
       };
+      "set_user_role": { Args: { "role": string; "user_id": string }; Returns: Json };
       "start_workflow": {
         Args: { "idempotency_key"?: string; "input"?: Json; "version"?: number; "workflow_id": string };
         Returns: Json;
       };
+      "transfer_project": { Args: { "project_id": string; "user_id": string }; Returns: Json };
       "withdraw_invitation": { Args: { "invitation_id": string }; Returns: Json };
     };
     Enums: {
