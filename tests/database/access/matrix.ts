@@ -230,6 +230,15 @@ export const MATRIX: Entry[] = [
     ...byOperationsOnly,
   },
   {
+    table: "public.task_decisions",
+    row: "of the project's",
+    where: "id = '{decision}'",
+    insert: "(task_id, project_id, user_id, decision) values ('{task}', '{project}', '{me}', 'approved')",
+    set: "decision = 'rejected'",
+    select: readable,
+    ...byOperationsOnly,
+  },
+  {
     table: "public.code_artifacts",
     row: "the project's",
     where: "id = '{artifact}'",

@@ -25,6 +25,60 @@ const owners: ActorName[] = ["owner", "worker"];
 
 export const OPERATIONS: OperationEntry[] = [
   { door: "start_workflow", args: { workflow_id: "{workflow}" }, done: writers, outsiders: "workflow_not_found" },
+  { door: "publish_workflow", args: { workflow_id: "{workflow}" }, done: writers, outsiders: "workflow_not_found" },
+  {
+    door: "roll_back_workflow",
+    args: { workflow_id: "{workflow}", to_version: 1 },
+    done: writers,
+    outsiders: "workflow_not_found",
+  },
+  { door: "cancel_execution", args: { execution_id: "{execution}" }, done: writers, outsiders: "execution_not_found" },
+  {
+    door: "retry_execution",
+    about: "which has not failed",
+    args: { execution_id: "{execution}" },
+    done: [],
+    outsiders: "execution_not_found",
+    others: { editor: "execution_not_failed", owner: "execution_not_failed", worker: "execution_not_failed" },
+  },
+  {
+    door: "fork_execution",
+    args: { execution_id: "{execution}", from_node: "a" },
+    done: writers,
+    outsiders: "execution_not_found",
+  },
+  {
+    door: "execution_state",
+    args: { execution_id: "{execution}" },
+    done: ["viewer", "editor", "owner", "admin", "worker"],
+    outsiders: "execution_not_found",
+  },
+  {
+    door: "list_events",
+    args: { execution_id: "{execution}" },
+    done: ["viewer", "editor", "owner", "admin", "worker"],
+    outsiders: "execution_not_found",
+  },
+  {
+    door: "release_task",
+    args: { task_id: "{leasedTask}", lease_token: "{leaseToken}" },
+    done: writers,
+    outsiders: "task_not_found",
+  },
+  {
+    door: "decide_task",
+    about: "which waits for no decision",
+    args: { task_id: "{leasedTask}", decision: "approved" },
+    done: [],
+    outsiders: "task_not_found",
+    others: { editor: "task_not_waiting", owner: "task_not_waiting" },
+  },
+  {
+    door: "complete_tasks",
+    args: { results: [{ task_id: "{leasedTask}", lease_token: "{leaseToken}", status: "completed" }] },
+    done: writers,
+    outsiders: "task_not_found",
+  },
   {
     door: "claim_tasks",
     args: { worker_id: "w", agent_types: ["architect"], project_id: "{project}" },

@@ -73,6 +73,9 @@ export async function createWorld(db: TestDatabase): Promise<World> {
     workflow: execution.workflow_id,
     execution: execution.id,
     task: task.id,
+    decision: await insert(
+      `task_decisions (task_id, project_id, user_id, decision) values ('${leased.id}', '${project.id}', '${project.editor.id}', 'approved')`,
+    ),
     artifact:
       (await db.rpc("worker", "save_artifact", { project_id: project.id, file_path: "a", content: "a" })).artifact.id,
     privateSession,
