@@ -56,10 +56,12 @@ const OF_THE_API = [...DOORS, ...COMPUTED_FIELDS].toSorted();
 
 /** What doors and policies call in the engine, as the caller. Everything else there is the engine's own. */
 const BEHIND_THE_DOORS = [
+  ...DOORS.filter((name) => name !== "save_artifact" && name !== "delete_artifact"),
+  "delete_artifact_as_caller",
+  "save_artifact_as_caller",
+  // Called by policies, views and computed fields.
   "artifact_content",
   "chat_session_ids",
-  "delete_artifact",
-  "delete_artifact_as_caller",
   "is_admin",
   "is_worker",
   "may_use_topic",
@@ -68,8 +70,6 @@ const BEHIND_THE_DOORS = [
   "project_ids",
   "project_members",
   "readable_project_ids",
-  "save_artifact",
-  "save_artifact_as_caller",
 ].toSorted();
 
 /** The functions of a schema that a role may execute, or all of them. */
