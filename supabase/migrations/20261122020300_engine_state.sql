@@ -9,7 +9,26 @@ stable
 security definer
 set search_path = ''
 as $$
+declare
+  v_input jsonb;
+  v_reducers jsonb;
 begin
+  select x.input, g.reducers into v_input, v_reducers
+  from public.workflow_executions as x
+  join private.workflow_graphs as g on g.version_id = x.version_id
+  where x.id = p_execution_id;
+  -- Without reducers the last word on a channel counts, which is what an object does with a key that is given twice.
+  if v_reducers = '{}' then
+    return v_input || (
+      select coalesce(jsonb_object_agg(o.key, o.value order by coalesce(t.fold_order, array[t.node_index])), '{}')
+      from public.agent_tasks as t
+      cross join lateral jsonb_each(
+        case when jsonb_typeof(t.output_data) = 'object' then t.output_data else jsonb_build_object(t.node_id, t.output_data) end
+      ) as o
+      where t.workflow_execution_id = p_execution_id and t.status = 'completed' and t.output_data is not null
+        and t.map_index is null
+    );
+  end if;
   return (
     with execution as (
       select x.input, g.reducers

@@ -83,11 +83,12 @@ begin
     where t.id = p_parent_task_id;
   end if;
   -- What runs inside a serial execution takes turns with it: ending it may close tasks there.
-  insert into private.execution_progress (workflow_execution_id, remaining, root_execution_id, mode, depth)
+  insert into private.execution_progress (workflow_execution_id, remaining, root_execution_id, mode, depth, concurrency_limit)
   values (
     p_execution_id, case when v_graph.end_shards > 0 then v_graph.end_shards else v_graph.end_edges end,
     coalesce(v_parent.root_execution_id, p_execution_id),
-    case when v_parent.mode = 'serial' then 'serial' else v_graph.mode end, coalesce(v_parent.depth + 1, 0)
+    case when v_parent.mode = 'serial' then 'serial' else v_graph.mode end, coalesce(v_parent.depth + 1, 0),
+    v_graph.concurrency_limit
   );
   if v_graph.mode = 'plain' then
     insert into private.countdowns (workflow_execution_id, node_index, shard, remaining)
