@@ -398,7 +398,8 @@ begin
 end
 $$;
 
--- The task that a worker speaks of, locked, if its lease holds it.
+-- The task that a worker speaks of, locked, if its lease holds it. Access comes first: whoever may not speak of it must
+-- not be able to hold its row either.
 create function private.lock_leased_task(p_task_id uuid, p_lease_token uuid)
 returns public.agent_tasks
 language plpgsql
@@ -407,10 +408,12 @@ security definer
 set search_path = ''
 as $$
 declare
+  v_project_id uuid;
   v_task public.agent_tasks;
 begin
+  select t.project_id into v_project_id from public.agent_tasks as t where t.id = p_task_id;
+  perform private.require_task_access(v_project_id);
   select t.* into v_task from public.agent_tasks as t where t.id = p_task_id for no key update;
-  perform private.require_task_access(v_task.project_id);
   if v_task.lease_digest is distinct from sha256(uuid_send(p_lease_token)) then
     perform private.refuse('task_lease_lost', 'This lease no longer holds the task.', jsonb_build_object('status', v_task.status));
   end if;

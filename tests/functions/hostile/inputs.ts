@@ -31,7 +31,17 @@ export const NO_IDS: Ids = () => crypto.randomUUID();
 export const schemaOf = ({ input }: Operation): Schema =>
   z.toJSONSchema(input, { io: "input", unrepresentable: "any" }) as Schema;
 
-const PATTERNED = ["0-0", "7-12", "text/plain", "true", "2026-01-01T00:00:00Z", "someone@example.com"];
+/** Of every pattern there is: the usual, and what is at its edges. */
+const PATTERNED = [
+  ...["0-0", "7-12", "9999999999999999999-9999999999999999999", "9999999999999999999-0", "text/plain", "a/b;\u007f"],
+  ...["true", "someone@example.com", `${"a".repeat(200)}@${"b.".repeat(50)}cc`],
+  ...[
+    "2026-01-01T00:00:00Z",
+    "0000-01-01T00:00:00Z",
+    "0001-01-01T00:00:00+23:59",
+    "9999-12-31T23:59:59.999999999-15:59",
+  ],
+];
 
 /** A value of that shape; `text` makes its free strings. */
 function valueOf(field: string, schema: Schema, ids: Ids, text: fc.Arbitrary<string>): fc.Arbitrary<unknown> {
@@ -119,6 +129,6 @@ export function astray(operation: Operation, ids: Ids): fc.Arbitrary<Input> | nu
   return fc.tuple(inputOf(operation, ids), badPath).map(([input, path]) => ({ ...input, [field]: path }));
 }
 
-/** Inputs that are right in shape, say strange things, and speak of nothing that there is. */
-export const strange = (operation: Operation): fc.Arbitrary<Input> =>
-  inputOf(operation, NO_IDS, fc.oneof(oddText, oddPath, badPath));
+/** Inputs that are right in shape and say strange things: of nothing that there is, but where they only read. */
+export const strange = (operation: Operation, ids: Ids): fc.Arbitrary<Input> =>
+  inputOf(operation, operation.method === "GET" ? ids : NO_IDS, fc.oneof(oddText, oddPath, badPath));

@@ -208,7 +208,7 @@ export function hostileRequests(target: Target): fc.Arbitrary<HostileRequest> {
         mustFail,
       };
     }),
-    fc.record({ sender: anyone, input: strange(operation) })
+    fc.record({ sender: anyone, input: strange(operation, ids) })
       .map(({ sender, input }) => ({ kind: "strange", ...requestOf(target, input), sender, mustFail: false })),
     ...[astray(operation, ids)].filter((input) => input !== null).map((inputs) =>
       fc.record({ sender: mighty, input: inputs }).map(({ sender, input }) => ({
