@@ -15,6 +15,8 @@ export type Database = {
           "created_at": string;
           "error_message": string | null;
           "execution_time_ms": number | null;
+          "fold_order": (number)[] | null;
+          "has_live_edge": boolean;
           "id": string;
           "input_data": Json | null;
           "iteration": number;
@@ -33,6 +35,7 @@ export type Database = {
           "report_digest": string | null;
           "started_at": string | null;
           "status": string;
+          "timeout_seconds": number | null;
           "version_id": string;
           "worker_id": string | null;
           "workflow_execution_id": string;
@@ -47,6 +50,8 @@ export type Database = {
           "created_at"?: string;
           "error_message"?: string | null;
           "execution_time_ms"?: number | null;
+          "fold_order"?: (number)[] | null;
+          "has_live_edge"?: boolean;
           "id"?: string;
           "input_data"?: Json | null;
           "iteration"?: number;
@@ -65,6 +70,7 @@ export type Database = {
           "report_digest"?: string | null;
           "started_at"?: string | null;
           "status"?: string;
+          "timeout_seconds"?: number | null;
           "version_id": string;
           "worker_id"?: string | null;
           "workflow_execution_id": string;
@@ -78,6 +84,8 @@ export type Database = {
           "created_at"?: string;
           "error_message"?: string | null;
           "execution_time_ms"?: number | null;
+          "fold_order"?: (number)[] | null;
+          "has_live_edge"?: boolean;
           "id"?: string;
           "input_data"?: Json | null;
           "iteration"?: number;
@@ -96,6 +104,7 @@ export type Database = {
           "report_digest"?: string | null;
           "started_at"?: string | null;
           "status"?: string;
+          "timeout_seconds"?: number | null;
           "version_id"?: string;
           "worker_id"?: string | null;
           "workflow_execution_id"?: string;
@@ -107,6 +116,13 @@ export type Database = {
             isOneToOne: false;
             referencedRelation: "agents";
             referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "agent_tasks_workflow_execution_id_fkey";
+            columns: ["workflow_execution_id"];
+            isOneToOne: false;
+            referencedRelation: "artifact_provenance";
+            referencedColumns: ["execution_id"];
           },
           {
             foreignKeyName: "agent_tasks_workflow_execution_id_fkey";
@@ -268,6 +284,13 @@ export type Database = {
             referencedColumns: ["id"];
           },
           {
+            foreignKeyName: "chat_messages_task_id_fkey";
+            columns: ["task_id"];
+            isOneToOne: false;
+            referencedRelation: "artifact_provenance";
+            referencedColumns: ["task_id"];
+          },
+          {
             foreignKeyName: "chat_messages_user_id_fkey";
             columns: ["user_id"];
             isOneToOne: false;
@@ -330,52 +353,59 @@ export type Database = {
       };
       "code_artifacts": {
         Row: {
-          "content": string;
-          "content_sha256": string;
+          "content_bytes": number | null;
+          "content_sha256": string | null;
           "created_at": string;
           "created_by": string | null;
           "file_path": string;
           "id": string;
           "is_active": boolean;
+          "is_deleted": boolean;
           "language": string | null;
           "metadata": NonNullable<Json>;
           "name": string;
           "project_id": string;
+          "restored_from": number | null;
           "task_id": string | null;
           "type": string;
           "updated_at": string;
           "version": number;
+          "content": string | null;
         };
-        ComputedFields: never;
+        ComputedFields: "content";
         Insert: {
-          "content": string;
-          "content_sha256"?: never;
+          "content_bytes"?: number | null;
+          "content_sha256"?: string | null;
           "created_at"?: string;
           "created_by"?: string | null;
           "file_path": string;
           "id"?: string;
           "is_active"?: boolean;
+          "is_deleted"?: boolean;
           "language"?: string | null;
           "metadata"?: NonNullable<Json>;
           "name": string;
           "project_id": string;
+          "restored_from"?: number | null;
           "task_id"?: string | null;
           "type"?: string;
           "updated_at"?: string;
           "version"?: number;
         };
         Update: {
-          "content"?: string;
-          "content_sha256"?: never;
+          "content_bytes"?: number | null;
+          "content_sha256"?: string | null;
           "created_at"?: string;
           "created_by"?: string | null;
           "file_path"?: string;
           "id"?: string;
           "is_active"?: boolean;
+          "is_deleted"?: boolean;
           "language"?: string | null;
           "metadata"?: NonNullable<Json>;
           "name"?: string;
           "project_id"?: string;
+          "restored_from"?: number | null;
           "task_id"?: string | null;
           "type"?: string;
           "updated_at"?: string;
@@ -402,6 +432,13 @@ export type Database = {
             isOneToOne: false;
             referencedRelation: "agent_tasks";
             referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "code_artifacts_task_id_fkey";
+            columns: ["task_id"];
+            isOneToOne: false;
+            referencedRelation: "artifact_provenance";
+            referencedColumns: ["task_id"];
           },
         ];
       };
@@ -439,6 +476,68 @@ export type Database = {
         };
         Relationships: [];
       };
+      "file_shares": {
+        Row: {
+          "created_at": string;
+          "created_by": string | null;
+          "downloads": number;
+          "expires_at": string;
+          "file_id": string;
+          "id": string;
+          "last_download_at": string | null;
+          "max_downloads": number | null;
+          "project_id": string;
+          "revoked_at": string | null;
+        };
+        ComputedFields: never;
+        Insert: {
+          "created_at"?: string;
+          "created_by"?: string | null;
+          "downloads"?: number;
+          "expires_at": string;
+          "file_id": string;
+          "id"?: string;
+          "last_download_at"?: string | null;
+          "max_downloads"?: number | null;
+          "project_id": string;
+          "revoked_at"?: string | null;
+        };
+        Update: {
+          "created_at"?: string;
+          "created_by"?: string | null;
+          "downloads"?: number;
+          "expires_at"?: string;
+          "file_id"?: string;
+          "id"?: string;
+          "last_download_at"?: string | null;
+          "max_downloads"?: number | null;
+          "project_id"?: string;
+          "revoked_at"?: string | null;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "file_shares_created_by_fkey";
+            columns: ["created_by"];
+            isOneToOne: false;
+            referencedRelation: "profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "file_shares_file_id_fkey";
+            columns: ["file_id"];
+            isOneToOne: false;
+            referencedRelation: "file_storage";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "file_shares_project_id_fkey";
+            columns: ["project_id"];
+            isOneToOne: false;
+            referencedRelation: "projects";
+            referencedColumns: ["id"];
+          },
+        ];
+      };
       "file_storage": {
         Row: {
           "bucket_name": string;
@@ -453,6 +552,7 @@ export type Database = {
           "public_url": string | null;
           "sha256": string | null;
           "status": string;
+          "upload_seconds": number;
           "uploaded_by": string | null;
         };
         ComputedFields: never;
@@ -469,6 +569,7 @@ export type Database = {
           "public_url"?: string | null;
           "sha256"?: string | null;
           "status"?: string;
+          "upload_seconds"?: number;
           "uploaded_by"?: string | null;
         };
         Update: {
@@ -484,6 +585,7 @@ export type Database = {
           "public_url"?: string | null;
           "sha256"?: string | null;
           "status"?: string;
+          "upload_seconds"?: number;
           "uploaded_by"?: string | null;
         };
         Relationships: [
@@ -684,14 +786,76 @@ export type Database = {
           },
         ];
       };
+      "task_decisions": {
+        Row: {
+          "comment": string | null;
+          "created_at": string;
+          "decision": string;
+          "id": string;
+          "project_id": string;
+          "task_id": string;
+          "user_id": string | null;
+        };
+        ComputedFields: never;
+        Insert: {
+          "comment"?: string | null;
+          "created_at"?: string;
+          "decision": string;
+          "id"?: string;
+          "project_id": string;
+          "task_id": string;
+          "user_id"?: string | null;
+        };
+        Update: {
+          "comment"?: string | null;
+          "created_at"?: string;
+          "decision"?: string;
+          "id"?: string;
+          "project_id"?: string;
+          "task_id"?: string;
+          "user_id"?: string | null;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "task_decisions_project_id_fkey";
+            columns: ["project_id"];
+            isOneToOne: false;
+            referencedRelation: "projects";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "task_decisions_task_id_fkey";
+            columns: ["task_id"];
+            isOneToOne: false;
+            referencedRelation: "agent_tasks";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "task_decisions_task_id_fkey";
+            columns: ["task_id"];
+            isOneToOne: false;
+            referencedRelation: "artifact_provenance";
+            referencedColumns: ["task_id"];
+          },
+          {
+            foreignKeyName: "task_decisions_user_id_fkey";
+            columns: ["user_id"];
+            isOneToOne: false;
+            referencedRelation: "profiles";
+            referencedColumns: ["id"];
+          },
+        ];
+      };
       "workflow_executions": {
         Row: {
           "completed_at": string | null;
           "created_at": string;
           "error_message": string | null;
+          "forked_from": string | null;
           "id": string;
           "idempotency_key": string | null;
           "input": NonNullable<Json>;
+          "parent_task_id": string | null;
           "project_id": string;
           "started_at": string | null;
           "started_by": string | null;
@@ -706,9 +870,11 @@ export type Database = {
           "completed_at"?: string | null;
           "created_at"?: string;
           "error_message"?: string | null;
+          "forked_from"?: string | null;
           "id"?: string;
           "idempotency_key"?: string | null;
           "input"?: NonNullable<Json>;
+          "parent_task_id"?: string | null;
           "project_id": string;
           "started_at"?: string | null;
           "started_by"?: string | null;
@@ -722,9 +888,11 @@ export type Database = {
           "completed_at"?: string | null;
           "created_at"?: string;
           "error_message"?: string | null;
+          "forked_from"?: string | null;
           "id"?: string;
           "idempotency_key"?: string | null;
           "input"?: NonNullable<Json>;
+          "parent_task_id"?: string | null;
           "project_id"?: string;
           "started_at"?: string | null;
           "started_by"?: string | null;
@@ -735,6 +903,34 @@ export type Database = {
           "workflow_id"?: string;
         };
         Relationships: [
+          {
+            foreignKeyName: "workflow_executions_forked_from_fkey";
+            columns: ["forked_from"];
+            isOneToOne: false;
+            referencedRelation: "artifact_provenance";
+            referencedColumns: ["execution_id"];
+          },
+          {
+            foreignKeyName: "workflow_executions_forked_from_fkey";
+            columns: ["forked_from"];
+            isOneToOne: false;
+            referencedRelation: "workflow_executions";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "workflow_executions_parent_task_id_fkey";
+            columns: ["parent_task_id"];
+            isOneToOne: false;
+            referencedRelation: "agent_tasks";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "workflow_executions_parent_task_id_fkey";
+            columns: ["parent_task_id"];
+            isOneToOne: false;
+            referencedRelation: "artifact_provenance";
+            referencedColumns: ["task_id"];
+          },
           {
             foreignKeyName: "workflow_executions_project_id_fkey";
             columns: ["project_id"];
@@ -753,8 +949,22 @@ export type Database = {
             foreignKeyName: "workflow_executions_version_id_fkey";
             columns: ["version_id"];
             isOneToOne: false;
+            referencedRelation: "artifact_provenance";
+            referencedColumns: ["workflow_version_id"];
+          },
+          {
+            foreignKeyName: "workflow_executions_version_id_fkey";
+            columns: ["version_id"];
+            isOneToOne: false;
             referencedRelation: "workflow_versions";
             referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "workflow_executions_workflow_id_fkey";
+            columns: ["workflow_id"];
+            isOneToOne: false;
+            referencedRelation: "artifact_provenance";
+            referencedColumns: ["workflow_id"];
           },
           {
             foreignKeyName: "workflow_executions_workflow_id_fkey";
@@ -814,6 +1024,13 @@ export type Database = {
             isOneToOne: false;
             referencedRelation: "projects";
             referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "workflow_versions_workflow_id_fkey";
+            columns: ["workflow_id"];
+            isOneToOne: false;
+            referencedRelation: "artifact_provenance";
+            referencedColumns: ["workflow_id"];
           },
           {
             foreignKeyName: "workflow_versions_workflow_id_fkey";
@@ -887,6 +1104,67 @@ export type Database = {
       };
     };
     Views: {
+      "artifact_provenance": {
+        Row: {
+          "agent_type": string | null;
+          "artifact_id": string;
+          "attempt": number | null;
+          "execution_id": string | null;
+          "execution_started_at": string | null;
+          "execution_status": string | null;
+          "file_path": string;
+          "is_active": boolean;
+          "is_deleted": boolean;
+          "node_id": string | null;
+          "project_id": string;
+          "published_by": string | null;
+          "published_by_name": string | null;
+          "restored_from": number | null;
+          "saved_at": string;
+          "saved_by": string | null;
+          "saved_by_name": string | null;
+          "started_by": string | null;
+          "started_by_name": string | null;
+          "task_id": string | null;
+          "version": number;
+          "worker_id": string | null;
+          "workflow_id": string | null;
+          "workflow_name": string | null;
+          "workflow_version": number | null;
+          "workflow_version_id": string | null;
+        };
+        ComputedFields: never;
+        Relationships: [
+          {
+            foreignKeyName: "code_artifacts_created_by_fkey";
+            columns: ["saved_by"];
+            isOneToOne: false;
+            referencedRelation: "profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "code_artifacts_project_id_fkey";
+            columns: ["project_id"];
+            isOneToOne: false;
+            referencedRelation: "projects";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "workflow_executions_started_by_fkey";
+            columns: ["started_by"];
+            isOneToOne: false;
+            referencedRelation: "profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "workflow_versions_created_by_fkey";
+            columns: ["published_by"];
+            isOneToOne: false;
+            referencedRelation: "profiles";
+            referencedColumns: ["id"];
+          },
+        ];
+      };
       "project_members": {
         Row: {
           "avatar_url": string | null;
@@ -902,6 +1180,27 @@ export type Database = {
     Functions: {
       "abort_upload": { Args: { "file_id": string }; Returns: Json };
       "accept_invitation": { Args: { "token_sha256": string }; Returns: Json };
+      "adopt_file": {
+        Args: { "file_path": string; "file_size": number; "mime_type": string; "sha256": string };
+        Returns: Json;
+      };
+      "artifact_history": {
+        Args: { "before_version"?: number; "file_path": string; "limit"?: number; "project_id": string };
+        Returns: Json;
+      };
+      "artifact_snapshot": {
+        Args: {
+          "after"?: string;
+          "at"?: string;
+          "execution_id"?: string;
+          "limit"?: number;
+          "project_id": string;
+          "with_content"?: boolean;
+        };
+        Returns: Json;
+      };
+      "cancel_execution": { Args: { "execution_id": string; "reason"?: string }; Returns: Json };
+      "check_upload": { Args: { "file_id": string }; Returns: Json };
       "claim_tasks": {
         Args: {
           "agent_types": (string)[];
@@ -927,19 +1226,49 @@ export type Database = {
         };
         Returns: Json;
       };
+      "complete_tasks": { Args: { "results": Json }; Returns: Json };
+      "content": {
+        Args: { "": Database["public"]["Tables"]["code_artifacts"]["Row"] };
+        Returns:
+          & { error: true }
+          & "the function public.content with parameter or with a single unnamed json/jsonb parameter, but no matches were found in the schema cache";
+      };
+      "decide_task": { Args: { "comment"?: string; "decision": string; "task_id": string }; Returns: Json };
+      "delete_artifact": {
+        Args: { "base_version"?: number; "file_path": string; "project_id": string; "task_id"?: string };
+        Returns: Json;
+      };
+      "delete_file": { Args: { "file_id": string }; Returns: Json };
+      "download_file": { Args: { "file_id": string }; Returns: Json };
+      "execution_state": { Args: { "execution_id": string }; Returns: Json };
       "finish_upload": {
         Args: { "file_id": string; "file_size": number; "mime_type"?: string; "sha256": string };
         Returns: Json;
       };
+      "fork_execution": { Args: { "execution_id": string; "from_node": string; "input"?: Json }; Returns: Json };
       "heartbeat_task": { Args: { "lease_seconds"?: number; "lease_token": string; "task_id": string }; Returns: Json };
       "invite_collaborator": {
         Args: { "email": string; "project_id": string; "role": string; "token_sha256": string };
+        Returns: Json;
+      };
+      "list_events": { Args: { "after"?: string; "execution_id": string; "limit"?: number }; Returns: Json };
+      "open_share": { Args: { "token_sha256": string }; Returns: Json };
+      "publish_workflow": { Args: { "workflow_id": string }; Returns: Json };
+      "reconcile_files": {
+        Args: { "limit"?: number; "older_than_seconds"?: number; "project_id"?: string };
         Returns: Json;
       };
       "register_upload": {
         Args: { "file_name": string; "mime_type"?: string; "path"?: string; "project_id": string };
         Returns: Json;
       };
+      "release_task": { Args: { "lease_token": string; "task_id": string }; Returns: Json };
+      "restore_artifact": { Args: { "artifact_id": string }; Returns: Json };
+      "retry_execution": { Args: { "execution_id": string; "reason"?: string }; Returns: Json };
+      "return_download": { Args: { "share_id": string }; Returns: Json };
+      "revert_execution": { Args: { "execution_id": string }; Returns: Json };
+      "revoke_share": { Args: { "share_id": string }; Returns: Json };
+      "roll_back_workflow": { Args: { "to_version": number; "workflow_id": string }; Returns: Json };
       "save_artifact": {
         Args: {
           "base_version"?: number;
@@ -952,6 +1281,14 @@ export type Database = {
           "task_id"?: string;
           "type"?: string;
         };
+        Returns: Json;
+      };
+      "share_file": {
+        Args: { "expires_in_seconds": number; "file_id": string; "max_downloads"?: number; "token_sha256": string };
+        Returns: Json;
+      };
+      "sign_upload": {
+        Args: { "file_name": string; "file_size": number; "mime_type": string; "path"?: string; "project_id": string };
         Returns: Json;
       };
       "start_workflow": {

@@ -57,7 +57,7 @@ const UNSTORABLE: [string, string, string][] = [
   ["a whole number that would be rounded", "9007199254740993", "x.y"],
 ];
 
-for (const { path, operation } of ROUTES) {
+for (const { path, operation } of ROUTES.filter((route) => route.operation.body !== "none")) {
   Deno.test(`body: /${path} takes no other content type`, async () => {
     const wrong = [
       "text/plain",
@@ -120,8 +120,9 @@ for (const { path, operation } of JSON_ROUTES) {
     const fields: { path: string; message: string }[] = reply.body.error.details.fields;
     assert(fields.length > 0);
     for (const field of fields) assertEquals(Object.keys(field).sort(), ["message", "path"]);
-    const expected = operation.input.safeParse({}).error?.issues.map((issue) => issue.path.join("."));
-    assertEquals(fields.map((field) => field.path), expected);
+    const missing = operation.input.safeParse({}).error?.issues.map((issue) => issue.path.join("."));
+    // Where the contract needs none, it is the database that misses one.
+    if (missing) assertEquals(fields.map((field) => field.path), missing);
   });
 
   Deno.test(`body: /${path} refuses what cannot be stored, and says where it is`, async () => {
