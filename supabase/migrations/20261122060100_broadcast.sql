@@ -27,7 +27,8 @@ begin
 end
 $$;
 
--- On execution:<id> every event; on project:<id> only those of the execution as a whole.
+-- On execution:<id> every event, with the tasks it moved by the state they are in now; on project:<id> only those of the
+-- execution as a whole.
 create function private.broadcast_events()
 returns trigger
 language plpgsql
@@ -45,7 +46,12 @@ begin
       'transaction_id', min(e.transaction_id),
       'events', jsonb_agg(
         jsonb_build_object(
-          'id', e.id, 'type', e.type, 'task_id', e.task_id, 'status', coalesce(t.status, x.status), 'attempt', t.attempt
+          'id', e.id, 'type', e.type, 'task_id', e.task_id, 'status', coalesce(t.status, x.status), 'attempt', t.attempt,
+          'moved', jsonb_strip_nulls(jsonb_build_object(
+            'blocked', e.data -> 'blocked', 'pending', e.data -> 'pending', 'waiting', e.data -> 'waiting',
+            'completed', e.data -> 'completed', 'failed', e.data -> 'failed', 'skipped', e.data -> 'skipped',
+            'cancelled', e.data -> 'cancelled'
+          ))
         ) order by e.id
       )
     )
