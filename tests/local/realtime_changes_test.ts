@@ -199,9 +199,9 @@ Deno.test("columns and values of every kind arrive as their JSON", async () => {
       (1, 1.50, 0.5, true, 'é', '{"x":[1]}', '{"a,b",c}', '2026-01-31', '\\x00ff', 'hidden')`;
     await sql`update public.kinds set n = null`;
     await sql`delete from public.kinds`;
-    await sql`drop table public.kinds`;
   });
   const [inserted, updated, deleted] = await listener.hears(3);
+  await inDatabase((sql) => sql`drop table public.kinds`);
   const row = {
     id: 1,
     n: 1.5,
