@@ -77,6 +77,24 @@ Deno.test("a removed member gets nothing more of what they could see before", as
   assertEquals(names(listener.heard), ["Before"]);
 });
 
+Deno.test("among many subscribers each gets what they may see, and nobody another's", async () => {
+  const people = await Promise.all(Array.from({ length: 8 }, () => signUp()));
+  const projects = await Promise.all(people.map((person) => createProject(person)));
+  const listeners = await Promise.all(
+    people.map(({ client }) => listenToChanges(client, { event: "INSERT", table: "agents" })),
+  );
+  await inDatabase((sql) =>
+    sql`
+    insert into public.agents (project_id, name, type)
+    select p.id, p.id || ' ' || n, 'tester' from generate_series(1, 20) as n, unnest(${projects}::uuid[]) as p (id)`
+  );
+  for (const [index, listener] of listeners.entries()) {
+    const heard = await listener.hears(20);
+    assertEquals(names(heard), Array.from({ length: 20 }, (_, n) => `${projects[index]} ${n + 1}`));
+    await listener[Symbol.asyncDispose]();
+  }
+});
+
 Deno.test("a worker gets every row", async () => {
   await using listener = await listenToChanges(worker(), {
     event: "INSERT",
