@@ -40,7 +40,6 @@ Deno.test("a completion tells the task, its attempt and what it unlocked, in one
       {
         type: "task.completed",
         task_id: a.id,
-        status: "completed",
         attempt: 1,
         moved: { pending: [idOf("b"), idOf("c")] },
       },
