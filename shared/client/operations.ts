@@ -1,0 +1,53 @@
+// Every operation the client has: its name, where it is, and by type alone its contract. A new operation is one line here;
+// a test compares the table with the contracts.
+import type * as z from "zod";
+import type * as completeTask from "../contract/complete-task.ts";
+import type * as inviteCollaborator from "../contract/invite-collaborator.ts";
+import type { Operation } from "../contract/operation.ts";
+import type * as saveArtifact from "../contract/save-artifact.ts";
+import type * as startWorkflow from "../contract/start-workflow.ts";
+import type * as uploadFile from "../contract/upload-file.ts";
+import type { CallOptions } from "./call.ts";
+
+/** Where an operation is found. `Contract` is there for the types only: no schema is part of a bundle. */
+export interface Route<Contract extends Operation = Operation> {
+  readonly method: Operation["method"];
+  /** Below /functions/v1; `:name` is replaced by the input's field of that name. */
+  readonly path: string;
+  readonly body: Operation["body"];
+  readonly contract?: Contract;
+}
+
+const at = <Contract extends Operation>(
+  method: Operation["method"],
+  path: string,
+  body: Operation["body"] = method === "POST" ? "json" : "none",
+): Route<Contract> => ({ method, path, body });
+
+export const OPERATIONS = {
+  startWorkflow: at<typeof startWorkflow.startWorkflow>("POST", "start-workflow"),
+  claimTasks: at<typeof completeTask.claimTasks>("POST", "complete-task/claim"),
+  heartbeatTask: at<typeof completeTask.heartbeatTask>("POST", "complete-task/heartbeat"),
+  completeTask: at<typeof completeTask.completeTask>("POST", "complete-task"),
+  saveArtifact: at<typeof saveArtifact.saveArtifact>("POST", "save-artifact"),
+  uploadFile: at<typeof uploadFile.uploadFile>("POST", "upload-file", "multipart"),
+  inviteCollaborator: at<typeof inviteCollaborator.inviteCollaborator>("POST", "invite-collaborator"),
+  acceptInvitation: at<typeof inviteCollaborator.acceptInvitation>("POST", "invite-collaborator/accept"),
+};
+
+export type OperationName = keyof typeof OPERATIONS;
+
+type ContractOf<Name extends OperationName> = NonNullable<(typeof OPERATIONS)[Name]["contract"]>;
+
+/** What an operation takes; a multipart one takes its `file` along. */
+export type InputOf<Name extends OperationName> =
+  & z.output<ContractOf<Name>["input"]>
+  & (Name extends "uploadFile" ? { file: Blob } : unknown);
+
+/** What an operation answers. */
+export type OutputOf<Name extends OperationName> = z.output<ContractOf<Name>["output"]>;
+
+/** One method per operation. Each throws GenesisError. */
+export type Operations = {
+  [Name in OperationName]: (input: InputOf<Name>, options?: CallOptions) => Promise<OutputOf<Name>>;
+};
