@@ -3,7 +3,7 @@
 import type { Client } from "./call.ts";
 import { toGenesisError } from "./error.ts";
 import { jittered, pause } from "./pause.ts";
-import { listen } from "./topic.ts";
+import { listen } from "./channel.ts";
 import { Wakeup } from "./wakeup.ts";
 
 export interface WatchOptions {

@@ -22,7 +22,16 @@ export type { Watch, WatchOptions } from "./follow.ts";
 export type { Task } from "./lease.ts";
 export type { InputOf, OperationName, Operations, OutputOf } from "./operations.ts";
 export type { ArtifactHead, Execution, Member, Project, ProjectHandle, ProjectParts, ProjectView } from "./project.ts";
-export { listen, type Listener, type Message, type Present, type Subscription } from "./topic.ts";
+export {
+  type Change,
+  listen,
+  type Listener,
+  listenToChanges,
+  type Message,
+  type Present,
+  type Subscription,
+  type TableChanges,
+} from "./channel.ts";
 export type { TaskContext, TaskResult, WorkerOptions } from "./worker.ts";
 export type { ErrorCode } from "../errors.ts";
 export type { Database, Json } from "../database.types.ts";

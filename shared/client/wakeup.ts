@@ -1,6 +1,6 @@
 // What a reader waits for between two looks: a wake-up, or the time after which it looks anyway.
 import { jittered } from "./pause.ts";
-import type { Message } from "./topic.ts";
+import type { Message } from "./channel.ts";
 
 /** How long a reader trusts a joined topic, and how long it waits without one, in milliseconds. */
 const LOOK_ANYWAY_MS = 30_000;

@@ -159,7 +159,7 @@ export async function runWorker(supabase: Client, operations: Operations, option
     stop();
     forgetSignals();
     options.signal?.removeEventListener("abort", stop);
-    await ears.close();
+    ears.close();
     const all = () => Promise.allSettled(running.keys());
     const grace = new AbortController();
     await Promise.race([all(), pause(graceSeconds * 1000, grace.signal)]);
