@@ -95,3 +95,82 @@ testInBrowser(
     assertEquals((await editor.project(project.id).readArtifact("plan.md")).content, "mine");
   },
 );
+
+testInBrowser("a browser that loses its network for a while misses nothing", async ({ open }) => {
+  const { project, shown, owner, worker } = await arrange();
+  const page = await open(project.viewer, "Vera", shown);
+  await see(page, "#tasks li", "plan pending");
+  const before = await owner.supabase.from("execution_events").select("id").eq(
+    "workflow_execution_id",
+    shown.execution,
+  );
+  await page.context().setOffline(true);
+  await owner.chat(shown.chat).send({ content: "Are you there?" });
+  const stopping = new AbortController();
+  const working = worker.runWorker({
+    agentTypes: ["architect"],
+    executionId: shown.execution,
+    signal: stopping.signal,
+    handle: () => ({ output: {} }),
+  });
+  await owner.execution(shown.execution).finished();
+  stopping.abort();
+  await working;
+  await page.context().setOffline(false);
+  await see(page, "#run-status", "completed");
+  await see(page, "#messages li", "Are you there?");
+
+  const { data } = await owner.supabase.from("execution_events").select("id, type")
+    .eq("workflow_execution_id", shown.execution).order("transaction_id").order("id");
+  const missed = data?.slice(before.data?.length).map(({ id, type }) => `${id} ${type}`);
+  await page.click("summary");
+  await see(page, "#events li", "execution.completed");
+  assertEquals(await page.locator("#events li").allTextContents(), missed);
+});
+
+testInBrowser("two browsers see each other come, and go", async ({ open }) => {
+  const { project, shown } = await arrange();
+  const one = await open(project.owner, "Olga", shown);
+  const other = await open(project.viewer, "Vera", shown);
+  await see(one, "#people li", "Vera");
+  await see(other, "#people li", "Olga");
+  assertEquals(await one.locator("#people li").allTextContents(), ["Olga", "Vera"]);
+  await other.close();
+  await one.locator("#people li").filter({ hasText: "Vera" }).waitFor({ state: "detached" });
+});
+
+testInBrowser("the changes of a table arrive at useRealtimeSubscription", async ({ open }) => {
+  const { project, shown, editor } = await arrange();
+  const page = await open(project.viewer, "Vera", shown);
+  await see(page, "h2 .live", "live");
+  await page.waitForFunction("document.querySelectorAll('.waiting').length === 0");
+  const save = async () => {
+    await editor.saveArtifact({ project_id: project.id, file_path: "a.md", content: crypto.randomUUID() });
+  };
+  // Changes flow a moment after the join: the first save may be before it.
+  await save();
+  await page.waitForTimeout(1000);
+  await save();
+  await page.waitForFunction("Number(document.querySelector('#changes').textContent) >= 1");
+});
+
+testInBrowser("in StrictMode each channel is joined once, and left after the unmount", async ({ open }) => {
+  const { project, shown } = await arrange();
+  const page = await open(project.viewer, "Vera", shown);
+  const joined: string[] = [];
+  page.on("websocket", (socket) =>
+    socket.on("framesent", ({ payload }) => {
+      const [, , topic, event] = typeof payload === "string" ? JSON.parse(payload) : [];
+      if (event === "phx_join") joined.push(topic);
+    }));
+  await page.reload();
+  await page.waitForFunction("document.querySelectorAll('.waiting').length === 0 && document.querySelector('.live')");
+  assertEquals(joined.sort(), [
+    `realtime:changes:public:code_artifacts:INSERT:project_id=eq.${project.id}`,
+    `realtime:chat:${shown.chat}`,
+    `realtime:execution:${shown.execution}`,
+    `realtime:project:${project.id}`,
+  ]);
+  await page.click("#toggle");
+  await page.waitForFunction("supabase.getChannels().length === 0");
+});
