@@ -52,7 +52,8 @@ export async function call(
     timeout: timeoutMs,
     ...(signal && { signal }),
   });
-  if (!error) return data;
+  // 204 has no body, which supabase-js reads as an empty text.
+  if (!error) return data === "" ? undefined : data;
   signal?.throwIfAborted();
   const refusal = await toGenesisError(error);
   if (refusal.code !== "internal" || refusal.request_id !== null) throw refusal;

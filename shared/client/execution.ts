@@ -1,11 +1,11 @@
 // An execution live: its row, its tasks, and every event of its log, complete and in order from wherever the reader stands.
 import type { Json } from "../database.types.ts";
 import type { Client } from "./call.ts";
-import { readExecution } from "./execution_log.ts";
+import { readExecution, readLog, readMoved, readState } from "./execution_log.ts";
 import { follow, type Reader, type Watch, type WatchOptions } from "./follow.ts";
 import type { OutputOf } from "./operations.ts";
-import type { Execution } from "./project.ts";
 
+export type Execution = OutputOf<"startWorkflow">["execution"];
 /** A task as members see it. */
 export type TaskState = OutputOf<"startWorkflow">["tasks"][number];
 
@@ -15,6 +15,16 @@ export interface ExecutionEvent {
   task_id: string | null;
   data: Json;
   created_at: string;
+}
+
+/** An execution at one moment. */
+export interface ExecutionState {
+  execution: Execution;
+  tasks: TaskState[];
+  /** The input and all outputs so far, folded by channel. */
+  state: { [channel: string]: Json };
+  /** The cursor behind everything this holds. */
+  events_after: string;
 }
 
 export interface ExecutionView {
@@ -30,6 +40,8 @@ export interface ExecutionView {
 
 export interface ExecutionHandle {
   id: string;
+  /** What it is at this moment, with its state: what the outputs so far fold to. */
+  read(options?: Pick<WatchOptions, "signal">): Promise<ExecutionState>;
   /** The present state, then again whenever something happens, until the caller stops; `after` begins with what was missed. */
   watch(options?: WatchOptions & { after?: string }): Watch<ExecutionView>;
   /** Waits for the end and answers the last state; undefined when the signal fired first. */
@@ -39,21 +51,29 @@ export interface ExecutionHandle {
 const isEnded = ({ status }: Execution) => status === "completed" || status === "failed" || status === "cancelled";
 
 function executionReader(supabase: Client, id: string, after: string | undefined): Reader<ExecutionView> {
+  let tasks: Map<string, TaskState> | undefined;
   let cursor = after;
-  const tasks = new Map<string, TaskState>();
   return {
     topic: `execution:${id}`,
     async look(about, signal) {
-      const isFirst = tasks.size === 0;
-      const page = await readExecution(supabase, id, { after: cursor, withTasks: isFirst, signal });
-      const behind = about?.has("events") === true && page.events.length === 0;
-      cursor = page.cursor;
-      for (const task of page.tasks) tasks.set(task.id, task);
-      if (!isFirst && page.events.length === 0) return { behind };
-      return {
-        step: { execution: page.execution, tasks: [...tasks.values()], events: page.events, cursor: page.cursor },
-        more: page.more,
-      };
+      if (!tasks) {
+        const { execution, tasks: all, events_after } = await readState(supabase, id, signal);
+        tasks = new Map(all.map((task) => [task.id, task]));
+        // Who goes on from a cursor is told what they missed next.
+        const [more, next] = [cursor !== undefined, cursor ?? events_after];
+        cursor = next;
+        return { step: { execution, tasks: all, events: [], cursor: next }, more };
+      }
+      const log = await readLog(supabase, id, cursor ?? "", signal);
+      if (log.events.length === 0) return { behind: about?.has("events") === true };
+      // The log before the rows: these are then never older than what is told of them.
+      const [execution, moved] = await Promise.all([
+        readExecution(supabase, id, signal),
+        readMoved(supabase, log.events, signal),
+      ]);
+      for (const task of moved) tasks.set(task.id, task);
+      cursor = log.cursor;
+      return { step: { execution, tasks: [...tasks.values()], events: log.events, cursor }, more: log.has_more };
     },
   };
 }
@@ -64,6 +84,7 @@ export function executionOf(supabase: Client, id: string): ExecutionHandle {
     follow(supabase, () => executionReader(supabase, id, after), options);
   return {
     id,
+    read: ({ signal } = {}) => readState(supabase, id, signal ?? new AbortController().signal),
     watch,
     async finished(options) {
       for await (const view of watch(options)) if (isEnded(view.execution)) return view;

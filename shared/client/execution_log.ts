@@ -1,68 +1,67 @@
-// Reads an execution and its log from a cursor: (transaction id, event id), as text "<transaction>.<id>".
+// Reads an execution and its log. A cursor stands in the log: everything before it has been read, and whatever commits later
+// is behind it.
 import type { Client } from "./call.ts";
 import { dataOf, GenesisError } from "./error.ts";
-import type { ExecutionEvent, TaskState } from "./execution.ts";
-import type { Execution } from "./project.ts";
+import type { Execution, ExecutionEvent, ExecutionState, TaskState } from "./execution.ts";
 
-export interface ExecutionPage {
-  execution: Execution;
-  /** All tasks, or those that the events are about. */
-  tasks: TaskState[];
-  events: ExecutionEvent[];
-  cursor: string;
-  /** There are more events to read. */
-  more: boolean;
-}
-
-const PAGE = 500;
 const EXECUTION =
   "id, workflow_id, project_id, version, status, error_message, started_by, started_at, completed_at, created_at";
 const TASK = "id, execution_id:workflow_execution_id, node_id, agent_type, status, attempt, max_attempts, iteration, " +
   "map_index, priority, available_at, label, error_message, execution_time_ms, started_at, completed_at";
+const PAGE = 500;
+/** Ids in one request: its address may have some 8,000 characters. */
+const IDS = 100;
 
-export async function readExecution(
-  supabase: Client,
-  id: string,
-  { after, withTasks, signal }: { after: string | undefined; withTasks: boolean; signal: AbortSignal },
-): Promise<ExecutionPage> {
-  const [transaction = "0", event = "0"] = (after ?? "0.0").split(".");
-  const log = supabase.from("execution_events").select("id, transaction_id, type, task_id, data, created_at")
-    .eq("workflow_execution_id", id);
-  const rows = after === undefined
-    ? dataOf(await log.order("transaction_id", { ascending: false }).order("id", { ascending: false }).limit(1))
-    : dataOf(
-      await log.or(`transaction_id.gt.${transaction},and(transaction_id.eq.${transaction},id.gt.${event})`)
-        .order("transaction_id").order("id").limit(PAGE),
-    );
-  const last = after === undefined ? rows[0] : rows.at(-1);
-  const cursor = last ? `${last.transaction_id}.${last.id}` : after ?? "0.0";
-  const execution = dataOf(
+export interface Log {
+  events: ExecutionEvent[];
+  cursor: string;
+  has_more: boolean;
+}
+
+/** A door of the database, called directly: watching costs no invocations of a function. */
+async function callDoor<Answer>(supabase: Client, door: string, args: object, signal: AbortSignal): Promise<Answer> {
+  return dataOf(await supabase.rpc(door as never, args as never).abortSignal(signal)) as Answer;
+}
+
+/** The present state, and the cursor behind it. Throws execution_not_found. */
+export const readState = (supabase: Client, id: string, signal: AbortSignal): Promise<ExecutionState> =>
+  callDoor(supabase, "execution_state", { execution_id: id }, signal);
+
+/** What has happened since the cursor, in order. */
+export const readLog = (supabase: Client, id: string, after: string, signal: AbortSignal): Promise<Log> =>
+  callDoor(supabase, "list_events", { execution_id: id, after, limit: PAGE }, signal);
+
+/** The execution's row. Throws execution_not_found. */
+export async function readExecution(supabase: Client, id: string, signal: AbortSignal): Promise<Execution> {
+  const row = dataOf(
     await supabase.from("workflow_executions").select(EXECUTION).eq("id", id).abortSignal(signal).maybeSingle(),
   );
-  if (!execution) {
-    throw new GenesisError(
-      "execution_not_found",
-      "There is no such execution, or you are not a member of its project.",
-    );
+  if (row) return row as Execution;
+  throw new GenesisError("execution_not_found", "There is no such execution, or you are not a member of its project.");
+}
+
+/** The tasks that these events moved: their subjects, and those that their data names. */
+export async function readMoved(
+  supabase: Client,
+  events: ExecutionEvent[],
+  signal: AbortSignal,
+): Promise<TaskState[]> {
+  const moved = new Set<string>();
+  for (const { task_id, data } of events) {
+    if (task_id) moved.add(task_id);
+    if (typeof data !== "object" || data === null) continue;
+    for (const named of Object.values(data)) {
+      if (Array.isArray(named)) {
+        for (const id of named) moved.add(String(id));
+      }
+    }
   }
-  const events = after === undefined ? [] : rows;
-  const touched = [...new Set(events.flatMap(({ task_id }) => task_id ? [task_id] : []))];
-  const tasks: unknown[] = [];
-  for (let at = 0; withTasks || at < touched.length; at += PAGE) {
-    const query = supabase.from("agent_tasks").select(TASK).eq("workflow_execution_id", id).abortSignal(signal);
-    const page = dataOf(
-      withTasks
-        ? await query.order("node_index").order("iteration").order("map_index").range(at, at + PAGE - 1)
-        : await query.in("id", touched.slice(at, at + PAGE)),
-    );
-    tasks.push(...page);
-    if (withTasks && page.length < PAGE) break;
+  const ids = [...moved];
+  const tasks: TaskState[] = [];
+  for (let at = 0; at < ids.length; at += IDS) {
+    const some = ids.slice(at, at + IDS);
+    const rows = dataOf(await supabase.from("agent_tasks").select(TASK).in("id", some).abortSignal(signal));
+    tasks.push(...rows as unknown as TaskState[]);
   }
-  return {
-    execution: execution as Execution,
-    tasks: tasks as TaskState[],
-    events: events as unknown as ExecutionEvent[],
-    cursor,
-    more: events.length === PAGE,
-  };
+  return tasks;
 }

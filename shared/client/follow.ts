@@ -34,7 +34,10 @@ export interface Look<Step> {
   behind?: boolean;
 }
 
-/** Least time between two looks, in milliseconds: what comes in between is one step. */
+/**
+ * Least time from one look to the next, in milliseconds: what comes in between is one step. A reader also rests for as long
+ * as a look takes, so that many of them leave a busy backend room to work.
+ */
 const LEAST_MS = 50;
 const LONGEST_BACKOFF_MS = 15_000;
 
@@ -61,8 +64,10 @@ async function* steps<Step>(
     while (!signal.aborted) {
       const about = wakeup.begin();
       const began = Date.now();
+      let took = 0;
       try {
         const { step, more, behind } = await reader.look(about, signal);
+        took = Date.now() - began;
         failures = 0;
         if (signal.aborted) return;
         if (step !== undefined) yield step;
@@ -80,7 +85,7 @@ async function* steps<Step>(
         continue;
       }
       await wakeup.wait();
-      await pause(began + LEAST_MS - Date.now(), signal);
+      await pause(began + Math.max(LEAST_MS, 2 * took) - Date.now(), signal);
     }
   } finally {
     signal.removeEventListener("abort", stop);

@@ -16,12 +16,19 @@ import { runWorker, type WorkerOptions } from "./worker.ts";
 export type { CallOptions, Client } from "./call.ts";
 export type { Chat, ChatMessage, ChatSession, ChatView, NewMessage } from "./chat.ts";
 export { GenesisError } from "./error.ts";
-export type { ExecutionEvent, ExecutionHandle, ExecutionView, TaskState } from "./execution.ts";
+export type {
+  Execution,
+  ExecutionEvent,
+  ExecutionHandle,
+  ExecutionState,
+  ExecutionView,
+  TaskState,
+} from "./execution.ts";
 export type { Files, StoredFile } from "./files.ts";
 export type { Watch, WatchOptions } from "./follow.ts";
 export type { Task } from "./lease.ts";
 export type { InputOf, OperationName, Operations, OutputOf } from "./operations.ts";
-export type { ArtifactHead, Execution, Member, Project, ProjectHandle, ProjectParts, ProjectView } from "./project.ts";
+export type { ArtifactHead, Member, Project, ProjectHandle, ProjectParts, ProjectView } from "./project.ts";
 export {
   type Change,
   listen,

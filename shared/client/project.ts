@@ -4,13 +4,13 @@ import type { Tables } from "../database.types.ts";
 import type { Client } from "./call.ts";
 import { type ChatSession } from "./chat.ts";
 import { dataOf, GenesisError } from "./error.ts";
+import type { Execution } from "./execution.ts";
 import { type Files, filesOf, type StoredFile } from "./files.ts";
 import { follow, type Reader, type Watch, type WatchOptions } from "./follow.ts";
 import type { OutputOf } from "./operations.ts";
 
 export type Project = Tables<"projects">;
 export type Member = Tables<"project_members">;
-export type Execution = OutputOf<"startWorkflow">["execution"];
 /** An artifact's newest version, without its content. */
 export type ArtifactHead = Omit<OutputOf<"saveArtifact">["artifact"], "content">;
 

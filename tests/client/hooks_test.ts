@@ -116,6 +116,7 @@ testInBrowser("a browser that loses its network for a while misses nothing", asy
   await owner.execution(shown.execution).finished();
   stopping.abort();
   await working;
+  assertEquals(await page.textContent("#run-status"), "running");
   await page.context().setOffline(false);
   await see(page, "#run-status", "completed");
   await see(page, "#messages li", "Are you there?");
