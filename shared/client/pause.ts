@@ -2,7 +2,7 @@
 
 /** Resolves after so many milliseconds, or at once when the signal fires; the caller looks at the signal. */
 export function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return Promise.resolve();
+  if (signal.aborted || milliseconds <= 0) return Promise.resolve();
   return new Promise((resolve) => {
     const done = () => {
       clearTimeout(timer);

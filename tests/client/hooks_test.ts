@@ -64,6 +64,27 @@ testInBrowser("a change that is refused is taken back, and the refusal is shown"
   assertEquals(await page.textContent("#project-name"), "A project");
 });
 
+testInBrowser("a message that is refused is taken back, and the refusal is shown", async ({ open }) => {
+  const { project, shown, owner } = await arrange();
+  const page = await open(project.viewer, "Vera", shown);
+  await see(page, "h2", "Plans");
+  await owner.chat(shown.chat).update({ status: "archived" });
+  await page.fill("#message", "Too late");
+  await page.click("#send");
+  await see(page, "#chat-error", "forbidden");
+  assertEquals(await page.locator("#messages li").count(), 0);
+});
+
+testInBrowser("who is removed from a project is shown nothing of it any more", async ({ open }) => {
+  const { project, shown, worker } = await arrange();
+  const page = await open(project.viewer, "Vera", shown);
+  await see(page, "#project-name", "A project");
+  await worker.supabase.from("project_collaborators").delete()
+    .eq("project_id", project.id).eq("user_id", project.viewer.id);
+  await see(page, "#project-error", "project_not_found");
+  assertEquals(await page.textContent("#project-name"), "…");
+});
+
 testInBrowser("a change that is accepted is shown at once, and to the others", async ({ open }) => {
   const { project, shown } = await arrange();
   const [one, other] = [await open(project.owner, "Olga", shown), await open(project.viewer, "Vera", shown)];

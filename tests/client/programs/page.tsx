@@ -38,8 +38,9 @@ function Project() {
   };
   return (
     <header>
-      <h1 id="project-name">{row?.name ?? "…"}</h1> <Live isLive={isLive} />
-      <p>{members.length} members</p>
+      <h1 id="project-name">{row?.name ?? "…"}</h1>
+      <Live isLive={isLive} />
+      <p>{members.map((member) => member.role).sort().join(", ")}</p>
       <form onSubmit={rename}>
         <input id="new-name" value={text} onChange={(event) => setText(valueOf(event))} placeholder="New name" />
         <button id="rename" type="submit">Rename</button>
@@ -188,7 +189,9 @@ function Page() {
   const [isShown, setIsShown] = useState(true);
   return (
     <>
-      <button id="toggle" type="button" onClick={() => setIsShown(!isShown)}>{isShown ? "Leave" : "Come back"}</button>
+      <button id="toggle" type="button" onClick={() => setIsShown(!isShown)}>
+        {isShown ? "Leave" : "Come back"}
+      </button>
       {isShown && (
         <main>
           <Project />
