@@ -9,11 +9,17 @@ export interface WorkScope {
   executionId?: string | undefined;
 }
 
-/** Calls `wake` whenever there may be a task to claim, until closed. */
-export function listenForTasks(supabase: Client, scope: WorkScope, wake: () => void): Subscription {
-  if (scope.executionId) return listen(supabase, `execution:${scope.executionId}`, { wake });
+/** Calls `wake` whenever there may be a task to claim, and `joined` when that can be relied on or no longer. */
+export function listenForTasks(
+  supabase: Client,
+  scope: WorkScope,
+  wake: () => void,
+  joined: (isJoined: boolean) => void,
+): Subscription {
+  if (scope.executionId) return listen(supabase, `execution:${scope.executionId}`, { wake, joined });
   return listenToChanges(supabase, { table: "agent_tasks", filter: "status=eq.pending" }, {
     wake,
+    joined,
     changed({ new: row }) {
       if (!("agent_type" in row) || !scope.agentTypes.includes(String(row.agent_type))) return;
       if (!scope.projectId || row.project_id === scope.projectId) wake();

@@ -39,7 +39,7 @@ export interface WorkerOptions {
   signal?: AbortSignal;
   /** How long running tasks may go on after that before their signal fires, in seconds; 5 where absent. */
   graceSeconds?: number;
-  /** Longest pause between two looks for work, in seconds; 5 where absent. */
+  /** Pause between two looks for work while new work is heard of, in seconds, and the longest one otherwise; 5 where absent. */
   pollSeconds?: number;
   /** Told of what went wrong and did not end the worker: a handler's error, a lost lease, a silent backend. */
   onError?(error: unknown, task?: Task): void;
@@ -105,7 +105,11 @@ export async function runWorker(supabase: Client, operations: Operations, option
     rest.abort();
   };
   stopping.signal.addEventListener("abort", wake);
-  const ears = listenForTasks(supabase, { agentTypes, projectId, executionId }, wake);
+  let isLive = false;
+  const ears = listenForTasks(supabase, { agentTypes, projectId, executionId }, wake, (isJoined) => {
+    isLive = isJoined;
+    wake();
+  });
 
   const start = (task: Task) => {
     const lease = new Lease(task, operations, leaseSeconds);
@@ -152,8 +156,10 @@ export async function runWorker(supabase: Client, operations: Operations, option
       }
       // A full answer means that there may be more; a full worker waits for one of its own to end.
       if (limit > 0 && claimed === limit && running.size < concurrency) continue;
-      await pause(running.size < concurrency ? jittered(pauseMs) : 60_000, rest.signal);
-      pauseMs = Math.min(pauseMs * 2, pollSeconds * 1000);
+      const longestMs = pollSeconds * 1000;
+      const restMs = running.size < concurrency ? jittered(isLive ? longestMs : pauseMs) : longestMs;
+      await pause(restMs, rest.signal);
+      pauseMs = Math.min(pauseMs * 2, longestMs);
     }
   } finally {
     stop();

@@ -1,7 +1,7 @@
 // runWorker(): it claims, reports, keeps its leases, hears of cancellations, and gives back what it holds when it stops.
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { createGenesis, GenesisError, type Task } from "../../shared/client/mod.ts";
-import { createWorkflow } from "../functions/project.ts";
+import { anotherProject, createWorkflow } from "../functions/project.ts";
 import { anonymous } from "../support/actors.ts";
 import { graph } from "../support/factories.ts";
 import { cancelExecution, expireLease } from "./engine.ts";
@@ -67,6 +67,24 @@ Deno.test("a worker runs as many tasks at once as it was told, and no more", asy
   stopping.abort();
   await working;
   assertEquals(most, 3);
+});
+
+Deno.test("an idle worker hears of new work, long before it would look", async () => {
+  const { project: team, owner, worker } = await sharedClients();
+  const project = await anotherProject(team);
+  const workflow_id = await createWorkflow(project, graph([["a", "b"]]));
+  const stopping = new AbortController();
+  const options = { agentTypes, pollSeconds: 3600, signal: stopping.signal };
+  const working = worker.runWorker({ ...options, projectId: project.id, handle: () => {} });
+  for (let runs = 0; runs < 2; runs++) {
+    // By then it is joined, has looked in vain, and pauses for an hour.
+    await new Promise((resolve) => setTimeout(resolve, 2000));
+    const { execution } = await owner.startWorkflow({ workflow_id });
+    const last = await owner.execution(execution.id).finished({ signal: AbortSignal.timeout(30_000) });
+    assertEquals(last?.execution.status, "completed");
+  }
+  stopping.abort();
+  await working;
 });
 
 Deno.test("what a handler throws is the task's failure", async () => {

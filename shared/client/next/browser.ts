@@ -15,7 +15,7 @@ let made: { access: Access; genesis: Genesis } | undefined;
 /**
  * The one client of the page, for Client Components.
  *
- *     const genesis = createBrowserGenesis({ url: process.env.NEXT_PUBLIC_SUPABASE_URL!, … });
+ *     const genesis = createBrowserGenesis({ url, publishableKey });
  */
 export function createBrowserGenesis(access: Access): Genesis {
   if (made?.access.url !== access.url || made.access.publishableKey !== access.publishableKey) {
