@@ -1,5 +1,4 @@
 // An execution live: its row, its tasks, and every event of its log, complete and in order from wherever the reader stands.
-import type { Json } from "../database.types.ts";
 import type { Client } from "./call.ts";
 import { readExecution, readLog, readMoved, readState } from "./execution_log.ts";
 import { follow, type Reader, type Watch, type WatchOptions } from "./follow.ts";
@@ -9,23 +8,9 @@ export type Execution = OutputOf<"startWorkflow">["execution"];
 /** A task as members see it. */
 export type TaskState = OutputOf<"startWorkflow">["tasks"][number];
 
-export interface ExecutionEvent {
-  id: number;
-  type: string;
-  task_id: string | null;
-  data: Json;
-  created_at: string;
-}
-
-/** An execution at one moment. */
-export interface ExecutionState {
-  execution: Execution;
-  tasks: TaskState[];
-  /** The input and all outputs so far, folded by channel. */
-  state: { [channel: string]: Json };
-  /** The cursor behind everything this holds. */
-  events_after: string;
-}
+export type ExecutionEvent = OutputOf<"listEvents">["events"][number];
+/** An execution at one moment: its tasks, the state folded so far, and the cursor behind all that. */
+export type ExecutionState = OutputOf<"executionState">;
 
 export interface ExecutionView {
   /** Never older than the events. */
@@ -64,7 +49,7 @@ function executionReader(supabase: Client, id: string, after: string | undefined
         cursor = next;
         return { step: { execution, tasks: all, events: [], cursor: next }, more };
       }
-      const log = await readLog(supabase, id, cursor ?? "", signal);
+      const log = await readLog(supabase, id, cursor ?? "0-0", signal);
       if (log.events.length === 0) return { behind: about?.has("events") === true };
       // The log before the rows: these are then never older than what is told of them.
       const [execution, moved] = await Promise.all([

@@ -3,40 +3,44 @@
 import type { Client } from "./call.ts";
 import { dataOf, GenesisError } from "./error.ts";
 import type { Execution, ExecutionEvent, ExecutionState, TaskState } from "./execution.ts";
+import type { OutputOf } from "./operations.ts";
 
-const EXECUTION =
-  "id, workflow_id, project_id, version, status, error_message, started_by, started_at, completed_at, created_at";
-const TASK = "id, execution_id:workflow_execution_id, node_id, agent_type, status, attempt, max_attempts, iteration, " +
-  "map_index, priority, available_at, label, error_message, execution_time_ms, started_at, completed_at";
+/** The columns of an execution as the contract has it. */
+export const EXECUTION = "id, workflow_id, project_id, version, status, error_message, parent_task_id, forked_from, " +
+  "started_by, started_at, completed_at, created_at";
+const TASK = "id, execution_id:workflow_execution_id, node_id, node_type, agent_type, status, attempt, max_attempts, " +
+  "iteration, map_index, priority, available_at, label, error_message, execution_time_ms, started_at, completed_at";
 const PAGE = 500;
 /** Ids in one request: its address may have some 8,000 characters. */
 const IDS = 100;
 
-export interface Log {
-  events: ExecutionEvent[];
-  cursor: string;
-  has_more: boolean;
-}
-
-/** A door of the database, called directly: watching costs no invocations of a function. */
-async function callDoor<Answer>(supabase: Client, door: string, args: object, signal: AbortSignal): Promise<Answer> {
-  return dataOf(await supabase.rpc(door as never, args as never).abortSignal(signal)) as Answer;
-}
+// The doors of the database are called directly: watching costs no invocations of a function.
 
 /** The present state, and the cursor behind it. Throws execution_not_found. */
-export const readState = (supabase: Client, id: string, signal: AbortSignal): Promise<ExecutionState> =>
-  callDoor(supabase, "execution_state", { execution_id: id }, signal);
+export async function readState(supabase: Client, id: string, signal: AbortSignal): Promise<ExecutionState> {
+  const answer = dataOf(await supabase.rpc("execution_state", { execution_id: id }).abortSignal(signal));
+  return answer as unknown as ExecutionState;
+}
 
 /** What has happened since the cursor, in order. */
-export const readLog = (supabase: Client, id: string, after: string, signal: AbortSignal): Promise<Log> =>
-  callDoor(supabase, "list_events", { execution_id: id, after, limit: PAGE }, signal);
+export async function readLog(
+  supabase: Client,
+  id: string,
+  after: string,
+  signal: AbortSignal,
+): Promise<OutputOf<"listEvents">> {
+  const answer = dataOf(
+    await supabase.rpc("list_events", { execution_id: id, after, limit: PAGE }).abortSignal(signal),
+  );
+  return answer as unknown as OutputOf<"listEvents">;
+}
 
 /** The execution's row. Throws execution_not_found. */
 export async function readExecution(supabase: Client, id: string, signal: AbortSignal): Promise<Execution> {
   const row = dataOf(
     await supabase.from("workflow_executions").select(EXECUTION).eq("id", id).abortSignal(signal).maybeSingle(),
   );
-  if (row) return row as Execution;
+  if (row) return row as unknown as Execution;
   throw new GenesisError("execution_not_found", "There is no such execution, or you are not a member of its project.");
 }
 

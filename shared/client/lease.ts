@@ -81,9 +81,9 @@ export class Lease {
     this.#settled.abort();
   }
 
-  /** Gives the task back for another worker to take. */
+  /** Gives the task back: it is another worker's at once, and the attempt does not count. */
   async release(): Promise<void> {
     this.drop(new GenesisError("task_lease_lost", "The worker stopped."));
-    await this.operations.heartbeatTask({ ...this.#token, lease_seconds: 1 }, { timeoutMs: 5000 });
+    await this.operations.releaseTask(this.#token, { timeoutMs: 5000 });
   }
 }

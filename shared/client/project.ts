@@ -5,6 +5,7 @@ import type { Client } from "./call.ts";
 import { type ChatSession } from "./chat.ts";
 import { dataOf, GenesisError } from "./error.ts";
 import type { Execution } from "./execution.ts";
+import { EXECUTION } from "./execution_log.ts";
 import { type Files, filesOf, type StoredFile } from "./files.ts";
 import { follow, type Reader, type Watch, type WatchOptions } from "./follow.ts";
 import type { OutputOf } from "./operations.ts";
@@ -45,8 +46,6 @@ export interface ProjectHandle {
   watch(options?: WatchOptions & { limit?: number; parts?: (keyof ProjectParts)[] }): Watch<ProjectView>;
 }
 
-const EXECUTION =
-  "id, workflow_id, project_id, version, status, error_message, started_by, started_at, completed_at, created_at";
 const ARTIFACT = "id, project_id, task_id, name, file_path, language, content_sha256, type, version, is_active, " +
   "metadata, created_by, created_at, updated_at";
 
@@ -66,9 +65,9 @@ function partReaders(supabase: Client, id: string, limit: number): { [P in Part]
         .then(dataOf),
     executions: (signal) =>
       supabase.from("workflow_executions").select(EXECUTION).eq("project_id", id)
-        .order("created_at", newest).order("id").limit(limit).abortSignal(signal).then(dataOf) as PromiseLike<
-          Execution[]
-        >,
+        .order("created_at", newest).order("id").limit(limit).abortSignal(signal).then(
+          dataOf,
+        ) as unknown as PromiseLike<Execution[]>,
     artifacts: (signal) =>
       supabase.from("code_artifacts").select(ARTIFACT).eq("project_id", id).eq("is_active", true)
         .order("file_path").limit(limit).abortSignal(signal).then(dataOf) as unknown as PromiseLike<ArtifactHead[]>,

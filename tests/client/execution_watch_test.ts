@@ -3,6 +3,7 @@ import { assert, assertEquals } from "@std/assert";
 import { type ExecutionView, type Genesis, GenesisError } from "../../shared/client/mod.ts";
 import { createWorkflow, type Project } from "../functions/project.ts";
 import { graph } from "../support/factories.ts";
+import { assertFollowed, readLog } from "./log.ts";
 import { sharedClients } from "./team.ts";
 
 async function start(project: Project, definition: unknown): Promise<string> {
@@ -20,15 +21,16 @@ async function workOff(worker: Genesis, execution_id: string): Promise<number> {
   return tasks.length;
 }
 
-/** The log as it stands in the table, in the order of its cursor. */
-async function logOf(genesis: Genesis, executionId: string): Promise<string[]> {
-  const { data } = await genesis.supabase.from("execution_events").select("id, type")
-    .eq("workflow_execution_id", executionId).order("transaction_id").order("id");
-  return (data ?? []).map(({ id, type }) => `${id} ${type}`);
+/** Steps on until that event has arrived. */
+async function untilEvent(watch: AsyncIterable<ExecutionView>, type: string): Promise<ExecutionView[]> {
+  const views: ExecutionView[] = [];
+  for await (const view of watch) {
+    views.push(view);
+    if (view.events.some((event) => event.type === type)) break;
+  }
+  return views;
 }
-
-const eventsOf = (views: ExecutionView[]) =>
-  views.flatMap(({ events }) => events.map(({ id, type }) => `${id} ${type}`));
+const untilCompleted = (watch: AsyncIterable<ExecutionView>) => untilEvent(watch, "execution.completed");
 
 Deno.test("the first step is the present state", async () => {
   const { project, viewer, worker } = await sharedClients();
@@ -41,36 +43,26 @@ Deno.test("the first step is the present state", async () => {
   assertEquals(value?.events, []);
 });
 
-Deno.test("every event after the first step arrives once and in order, with the tasks as they became", async () => {
+Deno.test("every event after the first step arrives once and in order, with the rows as they became", async () => {
   const { project, viewer, worker } = await sharedClients();
   const id = await start(project, graph([["a", "b"], ["a", "c"], ["b", "d"], ["c", "d"]]));
-  const before = await logOf(viewer, id);
-  const views: ExecutionView[] = [];
-  const done = (async () => {
-    for await (const view of viewer.execution(id).watch()) {
-      views.push(view);
-      if (view.events.some(({ type }) => type === "execution.completed")) break;
-    }
-  })();
+  const before = await readLog(viewer, id);
+  const watched = untilCompleted(viewer.execution(id).watch());
   while (await workOff(worker, id) > 0);
-  await done;
-  assertEquals([...before, ...eventsOf(views)], await logOf(viewer, id));
-  assertEquals(views.at(-1)?.tasks.map(({ status }) => status), Array(4).fill("completed"));
+  const views = await watched;
+  assertFollowed(views, await readLog(viewer, id), before.length);
+  const { execution, tasks } = await viewer.execution(id).read();
+  assertEquals([views.at(-1)?.execution, views.at(-1)?.tasks], [execution, tasks]);
 });
 
 Deno.test("a watch goes on from the cursor of an earlier one, without a gap or a duplicate", async () => {
   const { project, viewer, worker } = await sharedClients();
   const id = await start(project, graph([["a", "b"], ["b", "c"]]));
-  const before = await logOf(viewer, id);
-  const first = (await viewer.execution(id).watch().next()).value;
-  assert(first);
+  await workOff(worker, id);
+  const first = await untilEvent(viewer.execution(id).watch({ after: "0-0" }), "task.completed");
   while (await workOff(worker, id) > 0);
-  const views: ExecutionView[] = [];
-  for await (const view of viewer.execution(id).watch({ after: first.cursor })) {
-    views.push(view);
-    if (view.events.some(({ type }) => type === "execution.completed")) break;
-  }
-  assertEquals([...before, ...eventsOf(views)], await logOf(viewer, id));
+  const rest = await untilCompleted(viewer.execution(id).watch({ after: first.at(-1)?.cursor ?? "" }));
+  assertFollowed([...first, ...rest], await readLog(viewer, id), 0);
 });
 
 Deno.test("finished() waits for the end and answers the last state", async () => {
