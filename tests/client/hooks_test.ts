@@ -122,10 +122,7 @@ testInBrowser("a browser that loses its network for a while misses nothing", asy
   const { project, shown, owner, worker } = await arrange();
   const page = await open(project.viewer, "Vera", shown);
   await see(page, "#tasks li", "plan pending");
-  const before = await owner.supabase.from("execution_events").select("id").eq(
-    "workflow_execution_id",
-    shown.execution,
-  );
+  const before = await readLog(owner, shown.execution);
   await page.context().setOffline(true);
   await owner.chat(shown.chat).send({ content: "Are you there?" });
   const stopping = new AbortController();
