@@ -2,7 +2,7 @@
 import type { Json, Tables } from "../database.types.ts";
 import type { Client } from "./call.ts";
 import { dataOf, GenesisError } from "./error.ts";
-import { follow, type Reader, type Watch, type WatchOptions } from "./follow.ts";
+import { follow, type Reader, readOnce, type Watch, type WatchOptions } from "./follow.ts";
 
 export type ChatSession = Tables<"chat_sessions">;
 export type ChatMessage = Tables<"chat_messages">;
@@ -29,6 +29,8 @@ export interface Chat {
   send(message: NewMessage): Promise<ChatMessage>;
   /** Changes title, context or status; its owner only. */
   update(changes: Partial<Pick<ChatSession, "title" | "context" | "status" | "is_shared">>): Promise<ChatSession>;
+  /** The first step of a watch. */
+  read(options?: { signal?: AbortSignal; limit?: number }): Promise<ChatView>;
   /** The session with its newest messages (200 where nothing is said), then again whenever there is more. */
   watch(options?: WatchOptions & { limit?: number }): Watch<ChatView>;
 }
@@ -85,6 +87,7 @@ export function chatOf(supabase: Client, id: string): Chat {
       if (!session) throw new GenesisError("session_not_found", "There is no such chat session of yours.");
       return session;
     },
+    read: ({ limit = 200, signal } = {}) => readOnce(messageReader(supabase, id, limit), signal),
     watch: ({ limit = 200, ...options } = {}) => follow(supabase, () => messageReader(supabase, id, limit), options),
   };
 }

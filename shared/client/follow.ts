@@ -1,7 +1,7 @@
 // Following something live as an async iterable: look, hand over what is new, wait until woken, look again. Nothing is
 // fetched while the caller is busy with what it has, so a slow caller makes for larger steps and not for a longer queue.
 import type { Client } from "./call.ts";
-import { toGenesisError } from "./error.ts";
+import { GenesisError, toGenesisError } from "./error.ts";
 import { jittered, pause } from "./pause.ts";
 import { listen } from "./channel.ts";
 import { Wakeup } from "./wakeup.ts";
@@ -91,6 +91,14 @@ async function* steps<Step>(
     signal.removeEventListener("abort", stop);
     subscription.close();
   }
+}
+
+/** The first step of a watch and nothing more: no channel is joined for it. */
+export async function readOnce<Step>(reader: Reader<Step>, signal = new AbortController().signal): Promise<Step> {
+  const { step } = await reader.look(null, signal);
+  // The first look of every reader has one.
+  if (step === undefined) throw new GenesisError("internal", "There was nothing to read.");
+  return step;
 }
 
 /** Makes a Watch of a reader. Every failure that may pass is waited out; any other is thrown as a GenesisError. */

@@ -7,7 +7,7 @@ import { dataOf, GenesisError } from "./error.ts";
 import type { Execution } from "./execution.ts";
 import { EXECUTION } from "./execution_log.ts";
 import { type Files, filesOf, type StoredFile } from "./files.ts";
-import { follow, type Reader, type Watch, type WatchOptions } from "./follow.ts";
+import { follow, type Reader, readOnce, type Watch, type WatchOptions } from "./follow.ts";
 import type { OutputOf } from "./operations.ts";
 
 export type Project = Tables<"projects">;
@@ -39,6 +39,8 @@ export interface ProjectHandle {
   openChat(options?: { title?: string; shared?: boolean }): Promise<ChatSession>;
   /** The text of a file's newest version. */
   readArtifact(filePath: string): Promise<OutputOf<"saveArtifact">["artifact"]>;
+  /** The first step of a watch. */
+  read(options?: { signal?: AbortSignal; limit?: number; parts?: (keyof ProjectParts)[] }): Promise<ProjectView>;
   /**
    * The present state, then again whenever a part of it changes. Lists hold the newest `limit` (100 where absent);
    * `parts` asks for less.
@@ -142,6 +144,7 @@ export function projectOf(supabase: Client, id: string): ProjectHandle {
       if (!row) throw new GenesisError("artifact_not_found", "There is no such file in the project.");
       return row as OutputOf<"saveArtifact">["artifact"];
     },
+    read: ({ limit = 100, parts = PARTS, signal } = {}) => readOnce(projectReader(supabase, id, limit, parts), signal),
     watch: ({ limit = 100, parts = PARTS, ...options } = {}) =>
       follow(supabase, () => projectReader(supabase, id, limit, parts), options),
   };

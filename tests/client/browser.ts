@@ -62,7 +62,8 @@ export function testInBrowser(name: string, run: (browsers: Browsers) => Promise
         await run({
           async open(person, name, shown) {
             const context = await browser.newContext();
-            context.setDefaultTimeout(20_000);
+            // Long, as a busy machine is no failure.
+            context.setDefaultTimeout(60_000);
             const opened = await context.newPage();
             opened.on("pageerror", (error) => faults.push(String(error.stack ?? error)));
             opened.on("console", (message) => {

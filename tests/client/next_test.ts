@@ -32,8 +32,8 @@ Deno.test("a session that one request put into the cookies is who the next reque
   const person = await signIn(cookies);
   const projectId = await createProject(person);
   const genesis = createServerGenesis(access, cookies);
-  const { value } = await genesis.project(projectId).watch({ parts: ["project"] }).next();
-  assertEquals(value?.project.owner_id, person.id);
+  const { project } = await genesis.project(projectId).read({ parts: ["project"] });
+  assertEquals([project.owner_id, genesis.supabase.getChannels()], [person.id, []]);
   const { artifact } = await genesis.saveArtifact({ project_id: projectId, file_path: "a.txt", content: "a" });
   assertEquals(artifact.created_by, person.id);
 });

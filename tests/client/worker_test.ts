@@ -205,8 +205,8 @@ Deno.test("a worker that stops lets its task finish within the grace", async () 
       await new Promise((resolve) => setTimeout(resolve, 200));
     },
   });
-  const view = (await owner.execution(executionId).watch().next()).value;
-  assertEquals(view?.tasks.map(({ status }) => status), ["completed", "pending"]);
+  const { tasks } = await owner.execution(executionId).read();
+  assertEquals(tasks.map(({ status }) => status), ["completed", "pending"]);
 });
 
 Deno.test("a worker that stops gives back what it cannot finish, for another to take", async () => {

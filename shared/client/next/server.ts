@@ -14,7 +14,7 @@ export interface CookieStore {
 /**
  *     const genesis = createServerGenesis({ url, publishableKey }, await cookies());
  *     const { data } = await genesis.supabase.auth.getClaims();      // who it is, verified
- *     const { value } = await genesis.project(id).watch().next();    // the first step is the present state
+ *     const { project, executions } = await genesis.project(id).read();
  */
 export function createServerGenesis(access: Access, cookies: CookieStore): Genesis {
   const supabase = createServerClient<Database>(access.url, access.publishableKey, {
