@@ -34,7 +34,8 @@ function address(route: Route, input: Fields): { path: string; rest: Fields } {
   if (route.body !== "none") return { path: filled, rest };
   const query = new URLSearchParams();
   for (const [name, value] of Object.entries(rest)) if (value !== undefined) query.set(name, String(value));
-  return { path: query.size > 0 ? `${filled}?${query}` : filled, rest: {} };
+  const text = String(query);
+  return { path: text ? `${filled}?${text}` : filled, rest: {} };
 }
 
 /** Calls an operation. Throws a GenesisError, or the signal's reason when the caller gave it up. */
@@ -48,7 +49,7 @@ export async function call(
   const { path, rest } = address(route, input);
   const { data, error } = await supabase.functions.invoke(path, {
     method: route.method,
-    body: route.body === "none" ? undefined : route.body === "multipart" ? toForm(rest) : rest,
+    ...(route.body !== "none" && { body: route.body === "multipart" ? toForm(rest) : rest }),
     timeout: timeoutMs,
     ...(signal && { signal }),
   });

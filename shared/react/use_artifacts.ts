@@ -1,5 +1,5 @@
 // The files of a project live, saved optimistically; where somebody else was faster, the conflict is there to be resolved.
-import { useCallback, useState } from "react";
+import { useCallback, useEffect, useRef, useState } from "react";
 import { type ArtifactHead, type GenesisError, type InputOf, type OutputOf } from "../client/mod.ts";
 import { useGenesis } from "./context.ts";
 import { usePending } from "./use_pending.ts";
@@ -63,8 +63,14 @@ export function useArtifacts(projectId: string): UseArtifacts {
     (genesis, options) => genesis.project(projectId).watch({ ...options, parts: ["artifacts"], limit: 1000 }),
   );
   const pending = usePending<{ projectId: string; input: SaveInput }>();
-  const [saved, setSaved] = useState<Artifact[]>([]);
+  // What was just saved, and the step that cannot know it yet.
+  const [saved, setSaved] = useState<{ artifact: Artifact; step: typeof step }[]>([]);
   const [conflicts, setConflicts] = useState<{ projectId: string; conflict: Conflict }[]>([]);
+
+  const shown = useRef(step);
+  useEffect(() => {
+    shown.current = step;
+  });
 
   const forget = useCallback((filePath: string) => {
     setConflicts((before) =>
@@ -78,9 +84,8 @@ export function useArtifacts(projectId: string): UseArtifacts {
         { projectId, input },
         () => genesis.saveArtifact({ ...input, project_id: projectId }),
         ({ artifact }) => {
-          setSaved((before) =>
-            [...before.filter(({ file_path }) => file_path !== artifact.file_path), artifact].slice(-50)
-          );
+          const entry = { artifact, step: shown.current };
+          setSaved((before) => [...before.filter((other) => other.artifact.file_path !== artifact.file_path), entry]);
           forget(input.file_path);
         },
       );
@@ -98,11 +103,11 @@ export function useArtifacts(projectId: string): UseArtifacts {
   const heads = new Map<string, UseArtifacts["artifacts"][number]>(
     step?.artifacts.map((artifact) => [artifact.file_path, artifact]),
   );
-  for (const { content: _, ...artifact } of saved) {
+  for (const { artifact: { content: _, ...artifact }, step: before } of saved) {
     const known = heads.get(artifact.file_path);
-    if (artifact.project_id === projectId && step && artifact.version > (known?.version ?? 0)) {
-      heads.set(artifact.file_path, artifact);
-    }
+    // A file that a later step no longer has was deleted.
+    const isAhead = known ? artifact.version > known.version : before === step;
+    if (artifact.project_id === projectId && isAhead) heads.set(artifact.file_path, artifact);
   }
   for (const change of pending.changes) {
     const known = heads.get(change.input.file_path);

@@ -64,18 +64,24 @@ export function useChatSession(sessionId: string): UseChatSession {
   );
 
   const own = pending.changes.filter((change) => change.sessionId === sessionId);
-  const arrived = new Map<string, ShownMessage>(step?.messages.map((message) => [message.id, message]));
-  for (const row of sent) if (row.session_id === sessionId && !arrived.has(row.id)) arrived.set(row.id, row);
-  for (const { message } of own) {
-    if (message && !arrived.has(message.id)) arrived.set(message.id, { ...message, isPending: true });
+  const messages: ShownMessage[] = [...step?.messages ?? []];
+  const known = new Set(messages.map(({ id }) => id));
+  const oldest = Date.parse(messages[0]?.created_at ?? "") || 0;
+  for (const row of sent) {
+    // Older than the oldest that is shown: it has come and gone.
+    if (row.session_id !== sessionId || known.has(row.id) || Date.parse(row.created_at) < oldest) continue;
+    known.add(row.id);
+    messages.push(row);
   }
+  messages.sort((a, b) => Date.parse(a.created_at) - Date.parse(b.created_at));
+  for (const { message } of own) if (message && !known.has(message.id)) messages.push({ ...message, isPending: true });
   const watched = step?.session;
   const isAhead = watched && changed?.id === watched.id &&
     Date.parse(changed.updated_at) > Date.parse(watched.updated_at);
   const stored = isAhead ? changed : watched;
   return {
     session: stored ? Object.assign({}, stored, ...own.map(({ fields }) => fields)) : null,
-    messages: [...arrived.values()],
+    messages,
     loading,
     error: error ?? pending.error,
     isLive,
