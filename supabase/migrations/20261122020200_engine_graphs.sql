@@ -405,15 +405,15 @@ as $$
     end as mode
   ), incoming as (
     -- In a plain graph the start is no edge: what only it leads to begins at once.
-    select e.target_index, count(*)::integer as n
+    select coalesce(e.target_index, -1) as target, count(*)::integer as n
     from edges as e
     where not e.is_loop and (e.source_index > 0 or (select m.mode from mode as m) <> 'plain')
-    group by e.target_index
+    group by coalesce(e.target_index, -1)
   ), sharded as (
-    select i.target_index, i.n, case
+    select i.target, i.n, case
       when m.mode <> 'plain' or i.n = 1 then 0
       when i.n > 4 then least(16, (i.n + 3) / 4)
-      when i.target_index is null then 0
+      when i.target = -1 then 0
       else 1
     end as shards
     from incoming as i cross join mode as m
@@ -424,7 +424,7 @@ as $$
         when s.shards > 1 then 1 + (row_number() over (partition by e.target_index order by e.edge_index) - 1) % s.shards
       end::smallint as shard
     from edges as e
-    join sharded as s on s.target_index is not distinct from e.target_index
+    join sharded as s on s.target = coalesce(e.target_index, -1)
     where e.source_index > 0 and not e.is_loop
   ), plans as (
     select
@@ -438,8 +438,8 @@ as $$
   )
   select jsonb_build_object(
     'mode', (select m.mode from mode as m),
-    'end_edges', coalesce((select s.n from sharded as s where s.target_index is null), 0),
-    'end_shards', coalesce((select s.shards from sharded as s where s.target_index is null), 0),
+    'end_edges', coalesce((select s.n from sharded as s where s.target = -1), 0),
+    'end_shards', coalesce((select s.shards from sharded as s where s.target = -1), 0),
     'concurrency_limit', private.as_integer(p_definition -> 'concurrency_limit'),
     'has_predicates', exists (select from edges as e where e.predicate is not null),
     'reducers', coalesce(nullif(p_definition -> 'state', 'null'), '{}'),
@@ -473,7 +473,7 @@ as $$
         ]
       ))
       from known as k
-      left join sharded as s on s.target_index = k.node_index
+      left join sharded as s on s.target = k.node_index
       left join plans as p on p.source_index = k.node_index
       left join labelled as l on l.source_index = k.node_index
       left join rings as r on r.node_index = k.node_index

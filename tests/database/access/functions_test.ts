@@ -29,6 +29,7 @@ const BEHIND_THE_DOORS = [
   "is_worker",
   "project_ids",
   "project_members",
+  "readable_project_ids",
 ].toSorted();
 
 /** The functions of a schema that a role may execute, or all of them. */
