@@ -35,6 +35,8 @@ export interface Listener {
 export interface Subscription {
   /** Tells the others that this client is there; null takes it back. */
   track(state: Record<string, unknown> | null): void;
+  /** Sends a message to the others on the topic: a cursor, somebody typing. Lost where the topic is not joined. */
+  send(event: string, payload: Record<string, unknown>): void;
   close(): void;
 }
 
@@ -90,6 +92,9 @@ class SharedChannel {
         if (state) this.#tracked.set(key, state);
         else this.#tracked.delete(key);
         this.#sendPresence();
+      },
+      send: (event, payload) => {
+        if (this.#isJoined) this.#channel?.send({ type: "broadcast", event, payload }).catch(() => {});
       },
       close: () => {
         if (!this.#listeners.delete(key)) return;

@@ -42,7 +42,8 @@ function messageReader(supabase: Client, id: string, limit: number): Reader<Chat
   let before: ChatView | undefined;
   return {
     topic: `chat:${id}`,
-    async look(_about, signal) {
+    async look(about, signal) {
+      if (before && about && !about.has("messages") && !about.has("session")) return {};
       const newest = before?.messages.at(-1)?.created_at;
       const query = supabase.from("chat_messages").select("*").eq("session_id", id)
         .order("created_at", { ascending: false }).order("id", { ascending: false }).limit(limit).abortSignal(signal);

@@ -35,30 +35,37 @@ export interface ExecutionHandle {
 
 const isEnded = ({ status }: Execution) => status === "completed" || status === "failed" || status === "cancelled";
 
+/** Events in one look; fewer after one that failed, so that a bad connection gets on in small pieces. */
+const [MOST, LEAST] = [500, 50];
+
 function executionReader(supabase: Client, id: string, after: string | undefined): Reader<ExecutionView> {
-  let tasks: Map<string, TaskState> | undefined;
-  let cursor = after;
+  let view: ExecutionView | undefined;
+  let tasks = new Map<string, TaskState>();
+  let limit = MOST;
   return {
     topic: `execution:${id}`,
     async look(about, signal) {
-      if (!tasks) {
+      if (!view) {
         const { execution, tasks: all, events_after } = await readState(supabase, id, signal);
         tasks = new Map(all.map((task) => [task.id, task]));
-        // Who goes on from a cursor is told what they missed next.
-        const [more, next] = [cursor !== undefined, cursor ?? events_after];
-        cursor = next;
-        return { step: { execution, tasks: all, events: [], cursor: next }, more };
+        view = { execution, tasks: all, events: [], cursor: after ?? events_after };
+        // Who goes on from a cursor is told next what they missed.
+        return { step: view, more: after !== undefined };
       }
-      const log = await readLog(supabase, id, cursor ?? "0-0", signal);
-      if (log.events.length === 0) return { behind: about?.has("events") === true };
+      if (about && !about.has("events")) return {};
+      const tried = limit;
+      limit = LEAST;
+      const { events, cursor, has_more } = await readLog(supabase, id, view.cursor, tried, signal);
       // The log before the rows: these are then never older than what is told of them.
       const [execution, moved] = await Promise.all([
-        readExecution(supabase, id, signal),
-        readMoved(supabase, log.events, signal),
+        events.some(({ task_id }) => task_id === null) ? readExecution(supabase, id, signal) : view.execution,
+        readMoved(supabase, events, signal),
       ]);
+      limit = Math.min(MOST, tried * 2);
+      if (events.length === 0) return { behind: about !== null };
       for (const task of moved) tasks.set(task.id, task);
-      cursor = log.cursor;
-      return { step: { execution, tasks: [...tasks.values()], events: log.events, cursor }, more: log.has_more };
+      view = { execution, tasks: [...tasks.values()], events, cursor };
+      return { step: view, more: has_more };
     },
   };
 }

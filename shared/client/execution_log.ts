@@ -10,7 +10,6 @@ export const EXECUTION = "id, workflow_id, project_id, version, status, error_me
   "started_by, started_at, completed_at, created_at";
 const TASK = "id, execution_id:workflow_execution_id, node_id, node_type, agent_type, status, attempt, max_attempts, " +
   "iteration, map_index, priority, available_at, label, error_message, execution_time_ms, started_at, completed_at";
-const PAGE = 500;
 /** Ids in one request: its address may have some 8,000 characters. */
 const IDS = 100;
 
@@ -27,10 +26,11 @@ export async function readLog(
   supabase: Client,
   id: string,
   after: string,
+  limit: number,
   signal: AbortSignal,
 ): Promise<OutputOf<"listEvents">> {
   const answer = dataOf(
-    await supabase.rpc("list_events", { execution_id: id, after, limit: PAGE }).abortSignal(signal),
+    await supabase.rpc("list_events", { execution_id: id, after, limit }).abortSignal(signal),
   );
   return answer as unknown as OutputOf<"listEvents">;
 }
@@ -61,11 +61,10 @@ export async function readMoved(
     }
   }
   const ids = [...moved];
-  const tasks: TaskState[] = [];
+  const reads = [];
   for (let at = 0; at < ids.length; at += IDS) {
     const some = ids.slice(at, at + IDS);
-    const rows = dataOf(await supabase.from("agent_tasks").select(TASK).in("id", some).abortSignal(signal));
-    tasks.push(...rows as unknown as TaskState[]);
+    reads.push(supabase.from("agent_tasks").select(TASK).in("id", some).abortSignal(signal).then(dataOf));
   }
-  return tasks;
+  return (await Promise.all(reads)).flat() as unknown as TaskState[];
 }

@@ -22,8 +22,8 @@ export interface Watch<Step> extends AsyncIterableIterator<Step>, AsyncDisposabl
 export interface Reader<Step> {
   topic: string;
   /**
-   * Looks once, at everything or at what these events are about. Answers undefined when there is nothing new; `more`
-   * asks to be called again at once, `behind` says that something is there that cannot be read yet.
+   * Looks once, at everything (null) or at what these events are about, which may be nothing: members send messages of
+   * their own. `more` asks to be called again at once, `behind` says that something is there that cannot be read yet.
    */
   look(about: ReadonlySet<string> | null, signal: AbortSignal): Promise<Look<Step>>;
 }
@@ -39,7 +39,7 @@ export interface Look<Step> {
  * as a look takes, so that many of them leave a busy backend room to work.
  */
 const LEAST_MS = 50;
-const LONGEST_BACKOFF_MS = 15_000;
+const LONGEST_BACKOFF_MS = 10_000;
 
 async function* steps<Step>(
   supabase: Client,

@@ -80,7 +80,7 @@ function partReaders(supabase: Client, id: string, limit: number): { [P in Part]
   };
 }
 
-/** Which parts an event of the topic is about; any other event may be about everything. */
+/** Which parts the database's events on the topic are about. */
 const PARTS_OF_EVENT: Record<string, Part[]> = {
   project: ["project", "members"],
   collaborators: ["project", "members"],
@@ -98,10 +98,8 @@ function projectReader(supabase: Client, id: string, limit: number, wanted: Part
   return {
     topic: `project:${id}`,
     async look(about, signal) {
-      const known = about && [...about].map((event) => PARTS_OF_EVENT[event]);
-      const due = view && known?.every((parts) => parts !== undefined)
-        ? all.filter((part) => known.some((parts) => parts?.includes(part)))
-        : all;
+      const named = about && [...about].flatMap((event) => PARTS_OF_EVENT[event] ?? []);
+      const due = view && named ? all.filter((part) => named.includes(part)) : all;
       const read = Object.fromEntries(
         await Promise.all(due.map(async (part) => [part, await readers[part](signal)])),
       ) as Partial<ProjectParts>;
