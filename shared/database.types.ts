@@ -448,6 +448,68 @@ export type Database = {
         };
         Relationships: [];
       };
+      "file_shares": {
+        Row: {
+          "created_at": string;
+          "created_by": string | null;
+          "downloads": number;
+          "expires_at": string;
+          "file_id": string;
+          "id": string;
+          "last_download_at": string | null;
+          "max_downloads": number | null;
+          "project_id": string;
+          "revoked_at": string | null;
+        };
+        ComputedFields: never;
+        Insert: {
+          "created_at"?: string;
+          "created_by"?: string | null;
+          "downloads"?: number;
+          "expires_at": string;
+          "file_id": string;
+          "id"?: string;
+          "last_download_at"?: string | null;
+          "max_downloads"?: number | null;
+          "project_id": string;
+          "revoked_at"?: string | null;
+        };
+        Update: {
+          "created_at"?: string;
+          "created_by"?: string | null;
+          "downloads"?: number;
+          "expires_at"?: string;
+          "file_id"?: string;
+          "id"?: string;
+          "last_download_at"?: string | null;
+          "max_downloads"?: number | null;
+          "project_id"?: string;
+          "revoked_at"?: string | null;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "file_shares_created_by_fkey";
+            columns: ["created_by"];
+            isOneToOne: false;
+            referencedRelation: "profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "file_shares_file_id_fkey";
+            columns: ["file_id"];
+            isOneToOne: false;
+            referencedRelation: "file_storage";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "file_shares_project_id_fkey";
+            columns: ["project_id"];
+            isOneToOne: false;
+            referencedRelation: "projects";
+            referencedColumns: ["id"];
+          },
+        ];
+      };
       "file_storage": {
         Row: {
           "bucket_name": string;
@@ -462,6 +524,7 @@ export type Database = {
           "public_url": string | null;
           "sha256": string | null;
           "status": string;
+          "upload_seconds": number;
           "uploaded_by": string | null;
         };
         ComputedFields: never;
@@ -478,6 +541,7 @@ export type Database = {
           "public_url"?: string | null;
           "sha256"?: string | null;
           "status"?: string;
+          "upload_seconds"?: number;
           "uploaded_by"?: string | null;
         };
         Update: {
@@ -493,6 +557,7 @@ export type Database = {
           "public_url"?: string | null;
           "sha256"?: string | null;
           "status"?: string;
+          "upload_seconds"?: number;
           "uploaded_by"?: string | null;
         };
         Relationships: [
@@ -984,7 +1049,12 @@ export type Database = {
     Functions: {
       "abort_upload": { Args: { "file_id": string }; Returns: Json };
       "accept_invitation": { Args: { "token_sha256": string }; Returns: Json };
+      "adopt_file": {
+        Args: { "file_path": string; "file_size": number; "mime_type": string; "sha256": string };
+        Returns: Json;
+      };
       "cancel_execution": { Args: { "execution_id": string; "reason"?: string }; Returns: Json };
+      "check_upload": { Args: { "file_id": string }; Returns: Json };
       "claim_tasks": {
         Args: {
           "agent_types": (string)[];
@@ -1012,6 +1082,8 @@ export type Database = {
       };
       "complete_tasks": { Args: { "results": Json }; Returns: Json };
       "decide_task": { Args: { "comment"?: string; "decision": string; "task_id": string }; Returns: Json };
+      "delete_file": { Args: { "file_id": string }; Returns: Json };
+      "download_file": { Args: { "file_id": string }; Returns: Json };
       "execution_state": { Args: { "execution_id": string }; Returns: Json };
       "finish_upload": {
         Args: { "file_id": string; "file_size": number; "mime_type"?: string; "sha256": string };
@@ -1024,13 +1096,20 @@ export type Database = {
         Returns: Json;
       };
       "list_events": { Args: { "after"?: string; "execution_id": string; "limit"?: number }; Returns: Json };
+      "open_share": { Args: { "token_sha256": string }; Returns: Json };
       "publish_workflow": { Args: { "workflow_id": string }; Returns: Json };
+      "reconcile_files": {
+        Args: { "limit"?: number; "older_than_seconds"?: number; "project_id"?: string };
+        Returns: Json;
+      };
       "register_upload": {
         Args: { "file_name": string; "mime_type"?: string; "path"?: string; "project_id": string };
         Returns: Json;
       };
       "release_task": { Args: { "lease_token": string; "task_id": string }; Returns: Json };
       "retry_execution": { Args: { "execution_id": string; "reason"?: string }; Returns: Json };
+      "return_download": { Args: { "share_id": string }; Returns: Json };
+      "revoke_share": { Args: { "share_id": string }; Returns: Json };
       "roll_back_workflow": { Args: { "to_version": number; "workflow_id": string }; Returns: Json };
       "save_artifact": {
         Args: {
@@ -1044,6 +1123,14 @@ export type Database = {
           "task_id"?: string;
           "type"?: string;
         };
+        Returns: Json;
+      };
+      "share_file": {
+        Args: { "expires_in_seconds": number; "file_id": string; "max_downloads"?: number; "token_sha256": string };
+        Returns: Json;
+      };
+      "sign_upload": {
+        Args: { "file_name": string; "file_size": number; "mime_type": string; "path"?: string; "project_id": string };
         Returns: Json;
       };
       "start_workflow": {

@@ -54,7 +54,7 @@ export async function call(
     ...(signal && { signal }),
   });
   // 204 has no body, which supabase-js reads as an empty text.
-  if (!error) return data === "" ? undefined : data;
+  if (!error) return data === "" ? null : data;
   signal?.throwIfAborted();
   const refusal = await toGenesisError(error);
   if (refusal.code !== "internal" || refusal.request_id !== null) throw refusal;

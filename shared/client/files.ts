@@ -17,6 +17,8 @@ export interface Files {
   /** A link to read a file without a credential, for so many seconds (an hour where absent). */
   url(file: Pick<StoredFile, "file_path">, options?: { seconds?: number; download?: boolean }): Promise<string>;
   download(file: Pick<StoredFile, "file_path">): Promise<Blob>;
+  /** Deletes the file with its shares; for who uploaded it, and for owners. */
+  remove(file: Pick<StoredFile, "id">): Promise<void>;
 }
 
 /** Storage helpers of one project. Every method throws GenesisError. */
@@ -39,6 +41,9 @@ export function filesOf(supabase: Client, projectId: string): Files {
     },
     async download({ file_path }) {
       return storedOf(await bucket().download(file_path));
+    },
+    async remove({ id }) {
+      await call(supabase, OPERATIONS.deleteFile, { file_id: id });
     },
   };
 }

@@ -41,6 +41,13 @@ export const OPERATIONS = {
   decideTask: at<typeof completeTask.decideTask>("POST", "complete-task/decide"),
   saveArtifact: at<typeof saveArtifact.saveArtifact>("POST", "save-artifact"),
   uploadFile: at<typeof uploadFile.uploadFile>("POST", "upload-file", "multipart"),
+  signUpload: at<typeof uploadFile.signUpload>("POST", "upload-file/signed"),
+  finishUpload: at<typeof uploadFile.finishUpload>("POST", "upload-file/finish"),
+  downloadFile: at<typeof uploadFile.downloadFile>("GET", "upload-file/:file_id"),
+  deleteFile: at<typeof uploadFile.deleteFile>("DELETE", "upload-file/:file_id"),
+  shareFile: at<typeof uploadFile.shareFile>("POST", "upload-file/share"),
+  revokeShare: at<typeof uploadFile.revokeShare>("DELETE", "upload-file/share/:share_id"),
+  reconcileFiles: at<typeof uploadFile.reconcileFiles>("POST", "upload-file/reconcile"),
   inviteCollaborator: at<typeof inviteCollaborator.inviteCollaborator>("POST", "invite-collaborator"),
   acceptInvitation: at<typeof inviteCollaborator.acceptInvitation>("POST", "invite-collaborator/accept"),
 };
@@ -49,9 +56,17 @@ export type OperationName = keyof typeof OPERATIONS;
 
 type ContractOf<Name extends OperationName> = NonNullable<(typeof OPERATIONS)[Name]["contract"]>;
 
+type IsOptional<Fields, Key> = Key extends keyof Fields ? Record<never, never> extends Pick<Fields, Key> ? true : false
+  : false;
+
+/** Fields as a program has them (numbers, not their text in a query), without those that have a default. */
+type Given<Sent, Read> =
+  & { [Key in keyof Read as IsOptional<Sent, Key> extends true ? never : Key]: Read[Key] }
+  & { [Key in keyof Read as IsOptional<Sent, Key> extends true ? Key : never]?: Read[Key] };
+
 /** What an operation takes; a multipart one takes its `file` along. */
 export type InputOf<Name extends OperationName> =
-  & z.output<ContractOf<Name>["input"]>
+  & Given<z.input<ContractOf<Name>["input"]>, z.output<ContractOf<Name>["input"]>>
   & (Name extends "uploadFile" ? { file: Blob } : unknown);
 
 /** What an operation answers. */

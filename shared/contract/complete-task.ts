@@ -108,6 +108,7 @@ const report = lazy(() =>
   })
 );
 
+/** `unlocked`: the tasks that may begin now; of very many, the first hundred. */
 const reported = lazy(() => z.object({ task: task(), execution: execution(), unlocked: z.array(task()) }));
 
 export const completeTask = operation({

@@ -51,6 +51,17 @@ Deno.test("an upload takes the file with its name and place, and its link gives 
   assertEquals(await (await fetch(uploaded.signed_url)).text(), "hello");
 });
 
+Deno.test("fields of a path and a query go where the route reads them, and an empty answer is null", async () => {
+  const { project, editor } = await sharedClients();
+  const file = new File(["hello"], "greeting.txt", { type: "text/plain" });
+  const { file: { id: file_id } } = await editor.uploadFile({ project_id: project.id, file });
+  const link = await editor.downloadFile({ file_id, expires_in_seconds: 60, download: true });
+  const response = await fetch(link.signed_url);
+  assertEquals(response.headers.get("content-disposition")?.includes("greeting.txt"), true);
+  assertEquals(await response.text(), "hello");
+  assertEquals(await editor.deleteFile({ file_id }), null);
+});
+
 Deno.test("an artifact is saved and an invitation sent through the client's methods", async () => {
   const { project, owner } = await sharedClients();
   const { artifact } = await owner.saveArtifact({ project_id: project.id, file_path: "a.ts", content: "let a;\n" });

@@ -87,4 +87,6 @@ Deno.test("files are listed, linked and downloaded by members, and not by strang
   assertEquals(await (await fetch(await files.url(file))).text(), "hello");
   const thrown = await stranger.project(project.id).files.download(file).catch((error) => error);
   assertEquals(thrown.code, "file_not_found");
+  await editor.project(project.id).files.remove(file);
+  assertEquals(await files.list(), []);
 });

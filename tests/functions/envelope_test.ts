@@ -5,7 +5,7 @@ import { FUNCTIONS } from "../support/functions.ts";
 import { assertRefused, call } from "../support/http.ts";
 import { stack } from "../support/stack.ts";
 import { forge } from "./credentials.ts";
-import { CONTRACTS, GUARDED_ROUTES, methodsOf, ROUTES } from "./routes.ts";
+import { CONTRACTS, GUARDED_ROUTES, methodsOf } from "./routes.ts";
 
 const send = (path: string, init: RequestInit = {}) => fetch(`${stack.url}/functions/v1/${path}`, init);
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;

@@ -6,7 +6,7 @@ import { callDoor } from "../_shared/database.ts";
 import { env } from "../_shared/env.ts";
 import { OperationError } from "../_shared/errors.ts";
 import { sendMail } from "../_shared/mail.ts";
-import { createToken } from "./token.ts";
+import { createToken } from "../_shared/token.ts";
 import { invitationMail } from "./invitation_mail.ts";
 
 const invited = inviteCollaborator.output.extend({

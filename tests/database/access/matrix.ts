@@ -301,6 +301,15 @@ export const MATRIX: Entry[] = [
     select: only("worker"),
   },
   {
+    table: "public.file_shares",
+    row: "one of the editor's",
+    where: "id = '{share}'",
+    insert: "(file_id, project_id, expires_at) values ('{readyFile}', '{project}', now() + interval '1 day')",
+    set: "max_downloads = null, revoked_at = null",
+    select: readable,
+    ...byOperationsOnly,
+  },
+  {
     table: "public.project_invitations",
     row: "the project's",
     where: "id = '{invitation}'",
@@ -338,5 +347,14 @@ export const MATRIX: Entry[] = [
     select: { yes: readers, none: [...outsiders, "anon"] },
     updates: { yes: ["worker"], none: ["stranger", "former", "viewer", "editor", "owner", "admin", "anon"] },
     deletes: { yes: ["editor", "owner", "worker"], none: ["stranger", "former", "viewer", "admin", "anon"] },
+  },
+  {
+    table: "storage.objects",
+    row: "one whose upload by the editor is under way",
+    where: "name = '{project}/pending'",
+    set: "name = '{project}/moved'",
+    select: { yes: ["editor", "worker"], none: [...outsiders, "viewer", "owner", "admin", "anon"] },
+    updates: { yes: ["worker"], none: ["stranger", "former", "viewer", "editor", "owner", "admin", "anon"] },
+    deletes: { yes: ["editor", "worker"], none: ["stranger", "former", "viewer", "owner", "admin", "anon"] },
   },
 ];

@@ -48,6 +48,7 @@ export async function createWorld(db: TestDatabase): Promise<World> {
     insert(`file_storage (project_id, file_path, file_name, uploaded_by, ${rest.split("|")[0]})
       values ('${project.id}', '${project.id}/${name}', '${name}', '${uploader}', ${rest.split("|")[1]})`);
   const ready = "status, file_size, mime_type | 'ready', 1, 'text/plain'";
+  const readyFile = await file("ready", project.editor.id, ready);
   const rows = {
     mate: mate.id,
     collaborator,
@@ -70,7 +71,9 @@ export async function createWorld(db: TestDatabase): Promise<World> {
     formerSession,
     privateMessage: await message(privateSession),
     sharedMessage: await message(sharedSession),
-    readyFile: await file("ready", project.editor.id, ready),
+    readyFile,
+    share: await insert(`file_shares (file_id, project_id, created_by, expires_at)
+      values ('${readyFile}', '${project.id}', '${project.editor.id}', now() + interval '1 day')`),
     pendingFile: await file("pending", project.editor.id, "status | 'pending'"),
     formerFile: await file("former", former.id, "status | 'pending'"),
     invitation: await insert(`project_invitations (project_id, email) values ('${project.id}', 'x@example.com')`),
@@ -79,6 +82,7 @@ export async function createWorld(db: TestDatabase): Promise<World> {
   await storeObject(db, `${project.id}/by-editor`, 1, project.editor);
   await storeObject(db, `${project.id}/by-owner`, 1, project.owner);
   await storeObject(db, `${project.id}/ready`, 1, project.editor);
+  await storeObject(db, `${project.id}/pending`, 1, project.editor);
   await db.sql`delete from public.project_collaborators where user_id = ${former.id}`;
   const people = { ...project, former, admin };
   const names = ["stranger", "former", "viewer", "editor", "owner", "admin"] as const;
