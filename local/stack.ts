@@ -12,6 +12,7 @@ import { fetchCli, pendingChanges, pushChanges } from "./migrate.ts";
 import { applyPlatform, connect, refreshPartitions } from "./platform.ts";
 import { busyDatabasePort, startPostgres, stopOrphans } from "./postgres.ts";
 import { checkExternalDatabase } from "./external_database.ts";
+import { startRealtime } from "./realtime/mod.ts";
 import { createStorage } from "./storage/mod.ts";
 import { explainFullDisk, explainPlace } from "./user_error.ts";
 
@@ -180,8 +181,12 @@ async function compose(
     log: (name, line) => log(`[${name}] ${line}`),
   });
   cleanups.push(functions.stop);
-  const gateway = startGateway({ port, keys, authData, storage, mail, functions: functions.fetch, log });
+  const realtime = await startRealtime({ databaseUrl: adminDatabaseUrl, keys, log });
+  if (realtime.off) progress(realtime.off);
+  const gateway = startGateway({ port, keys, authData, storage, realtime, mail, functions: functions.fetch, log });
   cleanups.push(gateway.stop);
+  // Before the gateway, which would wait for open connections.
+  cleanups.push(realtime.stop);
 
   const stackFile = join(directory, "stack.env");
   await writePrivately(stackFile, environmentFile(url, databaseUrl, keys));

@@ -29,6 +29,7 @@ export const ERROR_CODES = {
   idempotency_conflict: { status: 409, meaning: "The idempotency key was used with another input or version." },
   execution_not_found: { status: 404, meaning: "No such execution, or you are not a member of its project." },
   execution_not_running: { status: 409, meaning: "The execution has already ended." },
+  execution_still_running: { status: 409, meaning: "The execution is still at work: cancel it, or wait for its end." },
   execution_not_failed: { status: 409, meaning: "Only a failed execution can be tried again." },
   node_not_found: { status: 404, meaning: "The workflow version has no such node." },
   task_not_found: { status: 404, meaning: "No such task, or you are not a member of its project." },

@@ -266,6 +266,7 @@ begin
   -- Two reports of one batch may want each other's successors in any order, so a batch wants its executions alone where
   -- it reports several tasks of one, and all of them in one order.
   perform private.enter_batch(p_results);
+  perform private.lock_batch_artifacts(p_results);
   v_answers := array_fill(null::jsonb, array[jsonb_array_length(p_results)]);
   for v_item in
     select r.value as report, r.place from jsonb_array_elements(p_results) with ordinality as r (value, place)

@@ -67,7 +67,7 @@ function describe(slug: string, operation: Operation): string {
   return [
     `### \`${operation.method} /${slug}${path}\``,
     `${operation.summary} For ${callers}; also \`supabase.rpc("${operation.name}")\` where no service beyond the database is needed.`,
-    `Takes (${operation.body}):`,
+    `Takes (${operation.body === "none" ? "query" : operation.body}):`,
     fieldTable(operation.input, "input"),
     `Answers ${operation.statuses.join(" or ")}:`,
     fieldTable(operation.output, "output"),
@@ -80,6 +80,7 @@ interface JsonSchema {
   format?: string;
   enum?: string[];
   anyOf?: JsonSchema[];
+  oneOf?: JsonSchema[];
   items?: JsonSchema;
   properties?: Record<string, JsonSchema>;
   required?: string[];
@@ -87,10 +88,11 @@ interface JsonSchema {
 
 function typeOf(schema: JsonSchema): string {
   if (schema.enum) return schema.enum.map((value) => `"${value}"`).join(" \\| ");
-  if (schema.anyOf) return schema.anyOf.map(typeOf).join(" \\| ");
+  const options = schema.anyOf ?? schema.oneOf;
+  if (options) return options.map(typeOf).join(" \\| ");
   if (schema.type === "array") return `list of ${typeOf(schema.items ?? {})}`;
   if (schema.properties) return `{ ${Object.keys(schema.properties).join(", ")} }`;
-  return schema.format ?? String(schema.type ?? "any JSON");
+  return schema.format ?? [schema.type ?? "any JSON"].flat().join(" \\| ");
 }
 
 function fieldTable(shape: z.ZodType, io: "input" | "output"): string {

@@ -12,6 +12,8 @@ export interface Entry {
   table: string;
   row: string;
   where: string;
+  /** What Realtime sets while it asks its policies. */
+  topic?: string;
   insert?: string;
   set?: string;
   select: Expected;
@@ -32,6 +34,27 @@ const readable: Expected = { yes: readers, none: outsiders };
 const workers: Expected = { yes: ["worker"] };
 /** Not even a worker may. */
 const nobody: Expected = {};
+
+/** Realtime's own table grants its verbs to every API role, so there the policies alone decide. */
+const heard = (...yes: ActorName[]): Expected => ({
+  yes: [...yes, "worker"],
+  none: ACTORS.filter((name) => name !== "worker" && !yes.includes(name)),
+});
+
+/** Messages on a topic: who hears them, and who may say something. */
+const onTopic = (row: string, topic: string, hear: ActorName[], speak: ActorName[]): Entry[] =>
+  ["broadcast", "presence"].map((extension) => ({
+    table: "realtime.messages",
+    row: `${extension} on ${row}`,
+    topic,
+    where: `topic = '${topic}'`,
+    insert: `(topic, extension, private) values ('${topic}', '${extension}', true)`,
+    set: "event = 'other'",
+    select: heard(...hear),
+    inserts: { yes: [...speak, "worker"] },
+    updates: heard(),
+    deletes: nobody,
+  }));
 
 const byOperationsOnly = { inserts: nobody, updates: nobody, deletes: nobody };
 
@@ -205,8 +228,17 @@ export const MATRIX: Entry[] = [
     table: "public.code_artifacts",
     row: "the project's",
     where: "id = '{artifact}'",
-    insert: "(project_id, name, file_path, content) values ('{project}', 'b', 'b', 'b')",
-    set: "content = 'other'",
+    insert: "(project_id, name, file_path, is_deleted, is_active) values ('{project}', 'b', 'b', true, false)",
+    set: "name = 'other'",
+    select: readable,
+    ...byOperationsOnly,
+  },
+  {
+    table: "public.artifact_provenance",
+    row: "of the project's",
+    where: "artifact_id = '{artifact}'",
+    insert: "(artifact_id) values (gen_random_uuid())",
+    set: "file_path = 'other'",
     select: readable,
     ...byOperationsOnly,
   },
@@ -356,5 +388,20 @@ export const MATRIX: Entry[] = [
     select: { yes: ["editor", "worker"], none: [...outsiders, "viewer", "owner", "admin", "anon"] },
     updates: { yes: ["worker"], none: ["stranger", "former", "viewer", "editor", "owner", "admin", "anon"] },
     deletes: { yes: ["editor", "worker"], none: ["stranger", "former", "viewer", "owner", "admin", "anon"] },
+  },
+  ...onTopic("the project", "project:{project}", [...members, "admin"], members),
+  ...onTopic("the execution", "execution:{execution}", [...members, "admin"], members),
+  ...onTopic("the editor's private chat", "chat:{privateSession}", ["editor", "admin"], ["editor"]),
+  ...onTopic("a shared chat", "chat:{sharedSession}", [...members, "admin"], members),
+  ...onTopic("the former collaborator's own chat", "chat:{formerSession}", ["admin"], []),
+  ...onTopic("a topic that is none of ours", "projects:{project}", [], []),
+  {
+    table: "realtime.messages",
+    row: "on another topic than the one that is joined",
+    topic: "project:{project}",
+    where: "topic = 'execution:{execution}'",
+    insert: "(topic, extension, private) values ('execution:{execution}', 'broadcast', true)",
+    select: heard(),
+    inserts: workers,
   },
 ];

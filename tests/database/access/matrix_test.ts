@@ -18,11 +18,14 @@ function fill(text: string, actor: ActorName): string {
 }
 
 /** What happens when the actor tries, which is undone at once. */
-async function outcome(actor: ActorName, statement: string): Promise<"yes" | "none" | "denied"> {
+async function outcome(actor: ActorName, statement: string, topic: string): Promise<"yes" | "none" | "denied"> {
   let rows = 0;
   try {
     await db.as(world.actors[actor], async (tx) => {
-      await tx`select set_config('storage.allow_delete_query', 'true', true)`;
+      await tx`
+        select set_config('storage.allow_delete_query', 'true', true), set_config('realtime.topic', ${
+        fill(topic, actor)
+      }, true)`;
       rows = (await tx.unsafe(fill(statement, actor))).count;
       throw undo;
     });
@@ -45,7 +48,7 @@ for (const entry of MATRIX) {
     if (!statement || !expected) continue;
     Deno.test(`${entry.table}, ${entry.row}: who can ${verb}`, async () => {
       const found: Record<string, string> = {};
-      for (const actor of ACTORS) found[actor] = await outcome(actor, statement);
+      for (const actor of ACTORS) found[actor] = await outcome(actor, statement, entry.topic ?? "");
       const wanted = ACTORS.map((actor) => [
         actor,
         expected.yes?.includes(actor) ? "yes" : expected.none?.includes(actor) ? "none" : "denied",

@@ -79,6 +79,15 @@ export async function createWorld(db: TestDatabase): Promise<World> {
     invitation: await insert(`project_invitations (project_id, email) values ('${project.id}', 'x@example.com')`),
     nobody: await userWithoutProfile(db),
   };
+  // Topics on which something was said, also where no trigger of ours speaks.
+  await db.sql`
+    select realtime.send('{}', 'said', t) from unnest(${[
+    `chat:${formerSession}`,
+    `projects:${project.id}`,
+  ]}::text[]) as t`;
+  await db.sql`
+    insert into realtime.messages (topic, extension, private)
+    select distinct topic, 'presence', true from realtime.messages`;
   await storeObject(db, `${project.id}/by-editor`, 1, project.editor);
   await storeObject(db, `${project.id}/by-owner`, 1, project.owner);
   await storeObject(db, `${project.id}/ready`, 1, project.editor);
