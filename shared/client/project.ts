@@ -48,8 +48,8 @@ export interface ProjectHandle {
   watch(options?: WatchOptions & { limit?: number; parts?: (keyof ProjectParts)[] }): Watch<ProjectView>;
 }
 
-const ARTIFACT = "id, project_id, task_id, name, file_path, language, content_sha256, type, version, is_active, " +
-  "metadata, created_by, created_at, updated_at";
+const ARTIFACT = "id, project_id, task_id, name, file_path, language, content_sha256, content_bytes, type, version, " +
+  "is_active, is_deleted, restored_from, metadata, created_by, created_at, updated_at";
 
 type Part = keyof ProjectParts;
 type Read<P extends Part> = (signal: AbortSignal) => PromiseLike<ProjectParts[P]>;
@@ -136,11 +136,14 @@ export function projectOf(supabase: Client, id: string): ProjectHandle {
     },
     async readArtifact(filePath) {
       const row = dataOf(
-        await supabase.from("code_artifacts").select("*").eq("project_id", id).eq("file_path", filePath)
+        await supabase.from("code_artifacts").select(`${ARTIFACT}, content`).eq("project_id", id).eq(
+          "file_path",
+          filePath,
+        )
           .eq("is_active", true).maybeSingle(),
       );
       if (!row) throw new GenesisError("artifact_not_found", "There is no such file in the project.");
-      return row as OutputOf<"saveArtifact">["artifact"];
+      return row as unknown as OutputOf<"saveArtifact">["artifact"];
     },
     read: ({ limit = 100, parts = PARTS, signal } = {}) => readOnce(projectReader(supabase, id, limit, parts), signal),
     watch: ({ limit = 100, parts = PARTS, ...options } = {}) =>

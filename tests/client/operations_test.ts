@@ -66,6 +66,7 @@ Deno.test("an artifact is saved and an invitation sent through the client's meth
   const { project, owner } = await sharedClients();
   const { artifact } = await owner.saveArtifact({ project_id: project.id, file_path: "a.ts", content: "let a;\n" });
   assertEquals(artifact.version, 1);
+  assertEquals(await owner.project(project.id).readArtifact("a.ts"), artifact);
   const email = `guest-${crypto.randomUUID()}@example.com`;
   const { invitation } = await owner.inviteCollaborator({ project_id: project.id, email, role: "viewer" });
   assertEquals([invitation.email, invitation.status], [email, "pending"]);

@@ -47,6 +47,9 @@ Deno.test("each change of a part arrives with the part as it became", async () =
   await owner.saveArtifact({ project_id: project.id, file_path: "b.ts", content: "let b;\n" });
   assertEquals((await untilChanged(watch, "artifacts")).artifacts.map(({ file_path }) => file_path), ["b.ts"]);
 
+  await owner.deleteArtifact({ project_id: project.id, file_path: "b.ts" });
+  assertEquals((await untilChanged(watch, "artifacts")).artifacts, []);
+
   const { execution } = await owner.startWorkflow({ workflow_id: await createWorkflow(project) });
   assertEquals((await untilChanged(watch, "executions")).executions[0]?.id, execution.id);
 
