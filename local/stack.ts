@@ -2,7 +2,7 @@
 import { fileURLToPath } from "node:url";
 import { join, resolve } from "node:path";
 import { startAuthData } from "./auth_data.ts";
-import { parseSize, readConfig } from "./config.ts";
+import { parseSize, readConfig, relaxAuth } from "./config.ts";
 import { startFunctions } from "./functions/mod.ts";
 import { busyPort, startGateway } from "./gateway.ts";
 import { type Keys, loadKeys, writePrivately } from "./keys.ts";
@@ -27,6 +27,8 @@ export interface StackOptions {
   project?: string;
   /** The folder with one folder per function, when it is not the project's. */
   functionsRoot?: string;
+  /** Auth as config.toml says, instead of without confirmations and password rules. */
+  strictAuth?: boolean;
   /** Gives up the start: what was started is stopped again. */
   signal?: AbortSignal;
   /** Hears what the stack is doing while it boots. */
@@ -107,7 +109,8 @@ async function compose(
   const functionsRoot = resolve(options.functionsRoot ?? join(project, "functions"));
   const url = `http://127.0.0.1:${port}`;
 
-  const config = await readConfig(join(project, "config.toml"));
+  const read = await readConfig(join(project, "config.toml"));
+  const config = options.strictAuth ? read : relaxAuth(read);
   const isNew = await Deno.stat(directory).then(() => false, () => true);
   const lock = async () => cleanups.push(await takeLock(directory, url));
   if (!isNew) await lock();

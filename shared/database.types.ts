@@ -1252,6 +1252,7 @@ export type Database = {
         Returns: Json;
       };
       "list_events": { Args: { "after"?: string; "execution_id": string; "limit"?: number }; Returns: Json };
+      "list_invitations": { Args: { "project_id": string }; Returns: Json };
       "open_share": { Args: { "token_sha256": string }; Returns: Json };
       "publish_workflow": { Args: { "workflow_id": string }; Returns: Json };
       "reconcile_files": {
@@ -1263,10 +1264,12 @@ export type Database = {
         Returns: Json;
       };
       "release_task": { Args: { "lease_token": string; "task_id": string }; Returns: Json };
+      "resend_invitation": { Args: { "invitation_id": string; "token_sha256": string }; Returns: Json };
       "restore_artifact": { Args: { "artifact_id": string }; Returns: Json };
       "retry_execution": { Args: { "execution_id": string; "reason"?: string }; Returns: Json };
       "return_download": { Args: { "share_id": string }; Returns: Json };
       "revert_execution": { Args: { "execution_id": string }; Returns: Json };
+      "revoke_invitation": { Args: { "invitation_id": string }; Returns: Json };
       "revoke_share": { Args: { "share_id": string }; Returns: Json };
       "roll_back_workflow": { Args: { "to_version": number; "workflow_id": string }; Returns: Json };
       "save_artifact": {
@@ -1283,6 +1286,7 @@ export type Database = {
         };
         Returns: Json;
       };
+      "set_user_role": { Args: { "role": string; "user_id": string }; Returns: Json };
       "share_file": {
         Args: { "expires_in_seconds": number; "file_id": string; "max_downloads"?: number; "token_sha256": string };
         Returns: Json;
@@ -1295,6 +1299,7 @@ export type Database = {
         Args: { "idempotency_key"?: string; "input"?: Json; "version"?: number; "workflow_id": string };
         Returns: Json;
       };
+      "transfer_project": { Args: { "project_id": string; "user_id": string }; Returns: Json };
       "withdraw_invitation": { Args: { "invitation_id": string }; Returns: Json };
     };
     Enums: {

@@ -54,7 +54,13 @@ export const ERROR_CODES = {
   invitation_wrong_address: { status: 403, meaning: "The invitation is for another e-mail address." },
   email_not_verified: { status: 403, meaning: "Confirm your e-mail address first." },
   already_a_member: { status: 409, meaning: "You are already a member of the project." },
-  too_many_invitations: { status: 429, meaning: "The project has sent its limit of invitations for this hour." },
+  too_many_invitations: {
+    status: 429,
+    meaning:
+      "The project or person has sent its limit of invitations for this hour; see `details.retry_after_seconds`.",
+  },
+  person_not_found: { status: 404, meaning: "No such person, or none of this project." },
+  last_admin: { status: 409, meaning: "The last admin cannot step down: make another one first." },
 } as const satisfies Record<string, ErrorMeaning>;
 
 export type ErrorCode = keyof typeof ERROR_CODES;

@@ -55,6 +55,9 @@ export const OPERATIONS = {
   reconcileFiles: at<typeof uploadFile.reconcileFiles>("POST", "upload-file/reconcile"),
   inviteCollaborator: at<typeof inviteCollaborator.inviteCollaborator>("POST", "invite-collaborator"),
   acceptInvitation: at<typeof inviteCollaborator.acceptInvitation>("POST", "invite-collaborator/accept"),
+  resendInvitation: at<typeof inviteCollaborator.resendInvitation>("POST", "invite-collaborator/resend"),
+  revokeInvitation: at<typeof inviteCollaborator.revokeInvitation>("DELETE", "invite-collaborator/:invitation_id"),
+  listInvitations: at<typeof inviteCollaborator.listInvitations>("GET", "invite-collaborator"),
 };
 
 export type OperationName = keyof typeof OPERATIONS;

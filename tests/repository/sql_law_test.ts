@@ -95,8 +95,9 @@ law(
 );
 
 law(
-  "policies are for authenticated only",
-  `select p.tablename || ': ' || p.policyname as name from ${POLICIES} and p.roles <> array['authenticated'::name]`,
+  "policies are for authenticated only, but for the one by which Auth reads roles for its tokens",
+  `select p.tablename || ': ' || p.policyname as name from ${POLICIES} and p.roles <> array['authenticated'::name]
+   and (p.tablename, p.cmd, p.roles) <> ('profiles', 'SELECT', array['supabase_auth_admin'::name])`,
 );
 
 law(
@@ -222,6 +223,19 @@ Deno.test("the codes of the database and of shared/errors.ts have the same statu
     rows.map((row) => [row.code, row.http_status]),
     rows.map((row) => [row.code, shared.get(row.code) ?? 0]),
   );
+});
+
+Deno.test("docs/security.md gives the reason for every SECURITY DEFINER function that people or triggers reach", async () => {
+  const page = await Deno.readTextFile(new URL("../../docs/security.md", import.meta.url));
+  const table = /### SECURITY DEFINER functions.*?\n\| -[^\n]*\n(.*?)\n\n/s.exec(page)?.[1] ?? "";
+  const named = table.split("\n").flatMap((row) =>
+    [...(row.split("|")[1] ?? "").matchAll(/`(\w+)`/g)].map(([, name]) => name)
+  );
+  const rows = await db.sql`select distinct p.proname as name from pg_proc as p
+    where p.prosecdef and p.pronamespace in ('public'::regnamespace, 'private'::regnamespace)
+      and (p.prorettype = 'trigger'::regtype or has_function_privilege('authenticated', p.oid, 'execute')
+        or has_function_privilege('service_role', p.oid, 'execute'))`;
+  assertEquals(named.toSorted(), rows.map((row) => row.name).toSorted());
 });
 
 Deno.test("every migration opens with a comment that says what it is for", async () => {

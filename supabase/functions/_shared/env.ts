@@ -37,6 +37,7 @@ export const env = {
   isLocal: ["127.0.0.1", "localhost"].includes(new URL(supabaseUrl).hostname),
   /** Image transformation is part of the platform's paid plans; `off` makes thumbnails plain links to the original. */
   hasImageTransforms: Deno.env.get("IMAGE_TRANSFORMS") !== "off",
+  resendUrl: Deno.env.get("RESEND_URL") ?? "https://api.resend.com",
   resendApiKey: Deno.env.get("RESEND_API_KEY"),
   mailFrom: Deno.env.get("MAIL_FROM") ?? "Genesis Engine <no-reply@example.com>",
 } as const;

@@ -20,6 +20,8 @@ export interface Entry {
   inserts?: Expected;
   updates?: Expected;
   deletes?: Expected;
+  /** Of which bucket the object is. */
+  bucket?: string;
 }
 
 const signedIn = ACTORS.filter((name) => name !== "anon" && name !== "worker");
@@ -57,6 +59,9 @@ const onTopic = (row: string, topic: string, hear: ActorName[], speak: ActorName
   }));
 
 const byOperationsOnly = { inserts: nobody, updates: nobody, deletes: nobody };
+
+/** Topics that are nobody's, however much they look like one that is. The world has said something on each. */
+export const STRANGE_TOPICS = ["anything", "project:", "project:{project}:more", "execution:not-a-uuid", "chat:--"];
 
 export const MATRIX: Entry[] = [
   {
@@ -225,6 +230,15 @@ export const MATRIX: Entry[] = [
     ...byOperationsOnly,
   },
   {
+    table: "public.task_decisions",
+    row: "of the project's",
+    where: "id = '{decision}'",
+    insert: "(task_id, project_id, user_id, decision) values ('{task}', '{project}', '{me}', 'approved')",
+    set: "decision = 'rejected'",
+    select: readable,
+    ...byOperationsOnly,
+  },
+  {
     table: "public.code_artifacts",
     row: "the project's",
     where: "id = '{artifact}'",
@@ -353,6 +367,7 @@ export const MATRIX: Entry[] = [
   {
     table: "storage.objects",
     row: "one that the editor uploaded",
+    bucket: "genesis-files",
     where: "name = '{project}/by-editor'",
     insert: "(bucket_id, name, owner_id) values ('genesis-files', '{project}/new', '{me}')",
     set: "name = '{project}/moved'",
@@ -375,8 +390,11 @@ export const MATRIX: Entry[] = [
     table: "storage.objects",
     row: "one that is registered as the editor's file",
     where: "name = '{project}/ready'",
+    // Its name is taken even where the object itself is gone.
+    insert: "(bucket_id, name, owner_id) values ('genesis-files', '{project}/ready-but-gone', '{me}')",
     set: "name = '{project}/moved'",
     select: { yes: readers, none: [...outsiders, "anon"] },
+    inserts: workers,
     updates: { yes: ["worker"], none: ["stranger", "former", "viewer", "editor", "owner", "admin", "anon"] },
     deletes: { yes: ["editor", "owner", "worker"], none: ["stranger", "former", "viewer", "admin", "anon"] },
   },
@@ -404,4 +422,47 @@ export const MATRIX: Entry[] = [
     select: heard(),
     inserts: workers,
   },
+  {
+    table: "storage.objects",
+    row: "in a folder that only looks like the project's",
+    where: "name = '{project}/by-owner'",
+    insert: "(bucket_id, name, owner_id) values ('genesis-files', upper('{project}') || '/new', '{me}')",
+    select: { yes: readers, none: [...outsiders, "anon"] },
+    inserts: workers,
+  },
+  {
+    table: "storage.objects",
+    row: "in a bucket that is not ours",
+    where: "bucket_id = 'elsewhere'",
+    insert: "(bucket_id, name, owner_id) values ('elsewhere', '{project}/new', '{me}')",
+    set: "bucket_id = 'genesis-files'",
+    select: { yes: ["worker"], none: [...signedIn, "anon"] },
+    inserts: workers,
+    updates: { yes: ["worker"], none: [...signedIn, "anon"] },
+    deletes: { yes: ["worker"], none: [...signedIn, "anon"] },
+  },
+  {
+    table: "storage.buckets",
+    row: "ours",
+    where: "id = 'genesis-files'",
+    insert: "(id, name, public) values ('mine', 'mine', true)",
+    set: "public = true",
+    select: { yes: ["worker"], none: [...signedIn, "anon"] },
+    inserts: workers,
+    updates: { yes: ["worker"], none: [...signedIn, "anon"] },
+  },
+  {
+    table: "storage.buckets",
+    row: "an empty one",
+    where: "id = 'empty'",
+    select: { yes: ["worker"], none: [...signedIn, "anon"] },
+    deletes: { yes: ["worker"], none: [...signedIn, "anon"] },
+  },
+  ...STRANGE_TOPICS.flatMap((topic) => onTopic(topic, topic, [], [])),
+];
+
+/** The policies on realtime.messages that the entries above are about: one that is missing here fails the suite. */
+export const TOPIC_POLICIES: string[] = [
+  "readers can receive what is sent about what they read",
+  "members can send messages and show their presence",
 ];

@@ -2,11 +2,20 @@
 import { assertEquals } from "@std/assert";
 import postgres from "postgres";
 import { shareDatabase } from "../../support/database.ts";
-import { type Entry, type Expected, MATRIX } from "./matrix.ts";
+import { type Entry, type Expected, MATRIX, STRANGE_TOPICS, TOPIC_POLICIES } from "./matrix.ts";
 import { type ActorName, ACTORS, createWorld } from "./world.ts";
 
 const db = await shareDatabase();
 const world = await createWorld(db);
+await db.sql`insert into storage.buckets (id, name) values ('elsewhere', 'elsewhere'), ('empty', 'empty')`;
+await db.sql`insert into storage.objects (bucket_id, name) values ('elsewhere', ${`${world.project}/one`})`;
+for (const topic of STRANGE_TOPICS) {
+  for (const extension of ["broadcast", "presence"]) {
+    await db.sql`insert into realtime.messages (topic, extension, private) values (${
+      fill(topic, "worker")
+    }, ${extension}, true)`;
+  }
+}
 // No privilege, and a view that nobody can write to.
 const DENIALS = ["42501", "55000"];
 const undo = new Error("undone by the test");
@@ -69,4 +78,26 @@ Deno.test("every table and view of the API stands in the matrix, with every verb
     [...new Set(complete.filter((name) => name.startsWith("public.")))].toSorted(),
     tables.map(({ name }) => name),
   );
+});
+
+Deno.test("every policy on realtime.messages stands in the matrix", async () => {
+  const rows = await db.sql<{ name: string }[]>`
+    select policyname as name from pg_policies where schemaname = 'realtime' and tablename = 'messages' order by 1`;
+  assertEquals(TOPIC_POLICIES.toSorted(), rows.map(({ name }) => name));
+});
+
+Deno.test("every bucket stands in the matrix, with every verb", async () => {
+  const rows = await db.sql<
+    { id: string }[]
+  >`select id from storage.buckets where id not in ('elsewhere', 'empty') order by id`;
+  const complete = MATRIX.filter((entry) => entry.bucket && entry.inserts && entry.updates && entry.deletes);
+  assertEquals([...new Set(complete.map(({ bucket }) => bucket))].toSorted(), rows.map(({ id }) => id));
+});
+
+Deno.test("no table outside the API and Storage has grants for people, and a policy that lets them in", async () => {
+  const rows = await db.sql`
+    select distinct p.schemaname || '.' || p.tablename as name from pg_policies as p
+    where p.roles && array['public', 'anon', 'authenticated']::name[]
+      and p.schemaname <> 'public' and (p.schemaname, p.tablename) not in (('storage', 'objects'), ('realtime', 'messages'))`;
+  assertEquals([...rows], []);
 });
