@@ -9,8 +9,6 @@ export type ChatMessage = Tables<"chat_messages">;
 
 export interface NewMessage {
   content: string;
-  /** To recognise the message when it comes back, and to send it again without sending it twice. */
-  id?: string;
   artifacts?: Json[];
   metadata?: { [key: string]: Json };
 }
@@ -25,7 +23,7 @@ export interface ChatView {
 
 export interface Chat {
   id: string;
-  /** Writes as the person who is signed in. The same id again is the same message, not another one. */
+  /** Writes as the person who is signed in. */
   send(message: NewMessage): Promise<ChatMessage>;
   /** Changes title, context or status; its owner only. */
   update(changes: Partial<Pick<ChatSession, "title" | "context" | "status" | "is_shared">>): Promise<ChatSession>;
@@ -69,17 +67,9 @@ function messageReader(supabase: Client, id: string, limit: number): Reader<Chat
 export function chatOf(supabase: Client, id: string): Chat {
   return {
     id,
-    async send({ id: messageId = crypto.randomUUID(), ...message }) {
-      const row = { id: messageId, session_id: id, role: "user", ...message };
-      const answer = await supabase.from("chat_messages").insert(row).select("*").single();
-      // Sent before, and the answer was lost: what stands there is ours.
-      if (answer.error?.code === "23505") {
-        const sent = dataOf(
-          await supabase.from("chat_messages").select("*").eq("id", messageId).eq("session_id", id).maybeSingle(),
-        );
-        if (sent) return sent;
-      }
-      return dataOf(answer);
+    async send(message) {
+      const row = { session_id: id, role: "user", ...message };
+      return dataOf(await supabase.from("chat_messages").insert(row).select("*").single());
     },
     async update(changes) {
       const session = dataOf(

@@ -25,6 +25,10 @@ export interface UseChatSession {
 
 type Change = { sessionId: string; message?: ChatMessage; fields?: SessionChanges };
 
+function clientIdOf({ metadata }: ChatMessage): unknown {
+  return typeof metadata === "object" && !Array.isArray(metadata) ? metadata.client_id : undefined;
+}
+
 /** `useChatSession(id)`; an empty id shows nothing. */
 export function useChatSession(sessionId: string): UseChatSession {
   const genesis = useGenesis();
@@ -37,7 +41,9 @@ export function useChatSession(sessionId: string): UseChatSession {
   const [changed, setChanged] = useState<ChatSession | null>(null);
 
   const addMessage = useCallback((message: NewMessage) => {
-    const id = message.id ?? crypto.randomUUID();
+    // The database names its rows itself: this is how the message is recognised when the watch is faster than the answer.
+    const id = crypto.randomUUID();
+    const metadata = { ...message.metadata, client_id: id };
     const shown: ChatMessage = {
       id,
       session_id: sessionId,
@@ -46,12 +52,12 @@ export function useChatSession(sessionId: string): UseChatSession {
       role: "user",
       content: message.content,
       artifacts: message.artifacts ?? [],
-      metadata: message.metadata ?? {},
+      metadata,
       created_at: new Date().toISOString(),
     };
     return pending.run(
       { sessionId, message: shown },
-      () => genesis.chat(sessionId).send({ ...message, id }),
+      () => genesis.chat(sessionId).send({ ...message, metadata }),
       // Kept until the watch brings it, which it does within seconds.
       (row) => setSent((before) => [...before.slice(-49), row]),
     );
@@ -74,7 +80,10 @@ export function useChatSession(sessionId: string): UseChatSession {
     messages.push(row);
   }
   messages.sort((a, b) => Date.parse(a.created_at) - Date.parse(b.created_at));
-  for (const { message } of own) if (message && !known.has(message.id)) messages.push({ ...message, isPending: true });
+  const ownIds = new Set(messages.map(clientIdOf));
+  for (const { message } of own) {
+    if (message && !ownIds.has(message.id)) messages.push({ ...message, isPending: true });
+  }
   const watched = step?.session;
   const isAhead = watched && changed?.id === watched.id &&
     Date.parse(changed.updated_at) > Date.parse(watched.updated_at);

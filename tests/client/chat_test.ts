@@ -22,14 +22,6 @@ Deno.test("a watch begins with what was written and goes on with what is", async
   assertEquals(contents, ["second", "third"]);
 });
 
-Deno.test("a message that is sent again with its id stands there once", async () => {
-  const { id, owner } = await openChat();
-  const message = { id: crypto.randomUUID(), content: "only once" };
-  const first = await owner.chat(id).send(message);
-  assertEquals(await owner.chat(id).send(message), first);
-  assertEquals((await owner.chat(id).read()).messages.length, 1);
-});
-
 Deno.test("a watch holds the newest messages, at most as many as it was told", async () => {
   const { id, owner } = await openChat();
   for (const content of ["1", "2", "3", "4"]) await owner.chat(id).send({ content });

@@ -47,7 +47,9 @@ Deno.test("every event after the first step arrives once and in order, with the 
   const { project, viewer, worker } = await sharedClients();
   const id = await start(project, graph([["a", "b"], ["a", "c"], ["b", "d"], ["c", "d"]]));
   const before = await readLog(viewer, id);
-  const watched = untilCompleted(viewer.execution(id).watch());
+  const watch = viewer.execution(id).watch();
+  await watch.next();
+  const watched = untilCompleted(watch);
   while (await workOff(worker, id) > 0);
   const views = await watched;
   assertFollowed(views, await readLog(viewer, id), before.length);
