@@ -1,0 +1,38 @@
+// The engine against the reference model: random graphs, random workers and people, and never a difference.
+//
+// GENESIS_RUNS says how many runs (200, or 2,000 by `deno task test:nightly`), GENESIS_SEED repeats one from before.
+import fc from "fast-check";
+import { fail } from "@std/assert";
+import { shareDatabase } from "../../support/database.ts";
+import { createProject } from "../../support/factories.ts";
+import { type Command, commands, graph, input } from "../../support/model/arbitraries.ts";
+import type { State } from "../../support/model/fold.ts";
+import type { Graph } from "../../support/model/graph.ts";
+import { Driver, explain } from "./driver.ts";
+
+const db = await shareDatabase();
+const people = await createProject(db);
+
+const runs = Number(Deno.env.get("GENESIS_RUNS") ?? 200);
+const seed = Number(Deno.env.get("GENESIS_SEED") ?? Date.now() % 2 ** 31);
+
+async function run(graph: Graph, input: State, commands: Command[]): Promise<void> {
+  let driver: Driver | undefined;
+  try {
+    driver = await Driver.start(db, people, graph, input);
+    for (const command of commands) await driver.perform(command);
+    await driver.driveToTheEnd();
+    await driver.checkTheEnd();
+  } catch (error) {
+    throw explain(error, graph, input, driver?.history ?? []);
+  }
+}
+
+Deno.test("random graphs under random workers and people are what the model says they are", async () => {
+  const property = fc.asyncProperty(graph, input, commands, run);
+  const result = await fc.check(property, { numRuns: runs, seed });
+  console.log(`${result.numRuns} runs, seed ${seed}`);
+  if (!result.failed) return;
+  const { message } = result.errorInstance as Error;
+  fail(`GENESIS_SEED=${seed}, after ${result.numRuns} runs and ${result.numShrinks} shrinks:\n${message}`);
+});

@@ -1,0 +1,52 @@
+// Rebuilds the status of every task from the events alone.
+import { assertEquals } from "@std/assert";
+
+export interface StoredEvent {
+  task_id: string | null;
+  type: string;
+  data: Record<string, unknown>;
+}
+
+/** What the tables held when so many events had been written. */
+export interface RecordedPrefix {
+  count: number;
+  statuses: Map<string, string>;
+  names: Map<string, string>;
+}
+
+/** What an event says of its own task. */
+const SUBJECTS: Record<string, string | undefined> = {
+  "task.running": "running",
+  "task.completed": "completed",
+  "task.retry": "pending",
+  "task.expired": "pending",
+  "task.released": "pending",
+  "task.failed": "failed",
+  "task.skipped": "skipped",
+};
+
+const MOVED = ["pending", "waiting", "blocked", "skipped", "cancelled", "completed", "failed"];
+
+function apply(statuses: Map<string, string>, { task_id, type, data }: StoredEvent): void {
+  const status = type === "task.failed" && typeof data.status === "string" ? data.status : SUBJECTS[type];
+  if (task_id && status) statuses.set(task_id, status);
+  for (const moved of MOVED) {
+    const ids = data[moved];
+    if (Array.isArray(ids)) { for (const id of ids) statuses.set(id, moved); }
+  }
+}
+
+/** Replays the events and compares at every recorded prefix; a task that no event has named is blocked. */
+export function replay(events: StoredEvent[], prefixes: RecordedPrefix[]): void {
+  const statuses = new Map<string, string>();
+  let applied = 0;
+  for (const prefix of prefixes) {
+    while (applied < prefix.count) {
+      const event = events[applied++];
+      if (event) apply(statuses, event);
+    }
+    const rebuilt = [...prefix.statuses.keys()].map((id) => `${prefix.names.get(id)} ${statuses.get(id) ?? "blocked"}`);
+    const actual = [...prefix.statuses].map(([id, status]) => `${prefix.names.get(id)} ${status}`);
+    assertEquals(rebuilt, actual, `The events up to ${prefix.count} tell another story than the tables`);
+  }
+}
