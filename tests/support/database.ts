@@ -35,14 +35,9 @@ export type Answer = any;
 
 const connectTo = (url: string) => postgres(url, { max: 8, onnotice: () => {}, connection: { TimeZone: "UTC" } });
 
-/** Clones the template. `await using db = await cloneDatabase()` drops it at the end. */
-export async function cloneDatabase(): Promise<TestDatabase> {
-  const name = `test_${crypto.randomUUID().replaceAll("-", "")}`;
-  const admin = connectTo(stack.adminDatabaseUrl);
-  await admin.unsafe(`create database ${name} template ${TEMPLATE}`);
-  const url = new URL(stack.adminDatabaseUrl);
-  url.pathname = `/${name}`;
-  const sql = connectTo(url.href);
+/** A database to test with, which is there already. */
+export function openDatabase(databaseUrl: string): TestDatabase {
+  const sql = connectTo(databaseUrl);
   const others: postgres.Sql[] = [];
 
   const as: TestDatabase["as"] = async (actor, run) => {
@@ -56,9 +51,9 @@ export async function cloneDatabase(): Promise<TestDatabase> {
 
   return {
     sql,
-    url: url.href,
+    url: databaseUrl,
     connect() {
-      const other = connectTo(url.href);
+      const other = connectTo(databaseUrl);
       others.push(other);
       return other;
     },
@@ -67,6 +62,22 @@ export async function cloneDatabase(): Promise<TestDatabase> {
     refusal: (actor, door, args) => refused(rpc(actor, door, args)),
     async [Symbol.asyncDispose]() {
       await Promise.all([sql, ...others].map((connection) => connection.end({ timeout: 1 })));
+    },
+  };
+}
+
+/** Clones the template. `await using db = await cloneDatabase()` drops it at the end. */
+export async function cloneDatabase(): Promise<TestDatabase> {
+  const name = `test_${crypto.randomUUID().replaceAll("-", "")}`;
+  const admin = connectTo(stack.adminDatabaseUrl);
+  await admin.unsafe(`create database ${name} template ${TEMPLATE}`);
+  const url = new URL(stack.adminDatabaseUrl);
+  url.pathname = `/${name}`;
+  const db = openDatabase(url.href);
+  return {
+    ...db,
+    async [Symbol.asyncDispose]() {
+      await db[Symbol.asyncDispose]();
       await admin.unsafe(`drop database ${name} with (force)`);
       await admin.end();
     },

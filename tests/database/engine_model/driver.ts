@@ -347,7 +347,7 @@ const rowName = (node: string, iteration: number, index: number | null) =>
 
 /** Without what only the database knows: when someone decided, and the words they gave with it. */
 function comparable(value: unknown): unknown {
-  return JSON.parse(JSON.stringify(value ?? null), (key, inner) => {
+  return JSON.parse(JSON.stringify(value ?? null), (_, inner) => {
     if (typeof inner !== "object" || inner === null || !("decided_by" in inner)) return inner;
     const { decision, decided_by } = inner;
     return { decision, decided_by };
