@@ -9,10 +9,15 @@ import { definitionOf, describe, type Graph, type Json, shapeOf } from "../../su
 import { type RecordedPrefix, replay, type StoredEvent } from "./replay.ts";
 import postgres from "postgres";
 
-interface Row {
+/** An execution of the tree and the path that its tasks' names begin with: those of child executions have one. */
+interface Place {
+  execution: Execution;
+  path: string;
+}
+
+interface ClaimedTask {
   id: string;
-  name: string;
-  status: string;
+  lease_token: string;
   input_data: Json;
 }
 
@@ -25,8 +30,10 @@ interface Lease {
 export class Driver {
   private readonly leases = new Map<Task, Lease>();
   private readonly lostLeases: { task: Task; token: string }[] = [];
-  private rows = new Map<string, Row>();
-  private readonly prefixes: RecordedPrefix[] = [];
+  /** The tables' tasks by name: the id and the status of each. */
+  private executionIds = new Map<string, string>();
+  private tasks = new Map<string, { id: string; status: string }>();
+  private readonly prefixes = new Map<string, RecordedPrefix[]>();
   /** What was done, in words, for a failure to show. */
   readonly history: string[] = [];
 
@@ -40,18 +47,18 @@ export class Driver {
   /** Starts a graph in a new project, in the database and in the model. */
   static async start(db: TestDatabase, people: Project, graph: Graph, input: State): Promise<Driver> {
     const project = { ...people, id: await createOwnProject(db, people) };
-    const workflow_id = await createWorkflow(db, project, definitionOf(graph));
-    const { execution } = await db.rpc(project.owner.actor, "start_workflow", { workflow_id, input });
-    const places = await db.sql<{ node_id: string; node_index: number }[]>`
-      select n.node_id, n.node_index from private.workflow_nodes as n
-      join public.workflow_executions as x on x.version_id = n.version_id where x.id = ${execution.id}`;
-    const order = new Map(places.map((place) => [place.node_id, place.node_index]));
-    const place = (_: Execution, node: string) => order.get(node) ?? 0;
-    const shape = shapeOf(graph);
-    for (const [first, second] of shape.before) {
-      assert((order.get(first) ?? 0) < (order.get(second) ?? 0), `${first} must stand before ${second} in the order`);
+    const workflowIds = new Map<Graph, string>();
+    for (const { workflow } of graph.nodes) {
+      if (!workflow) continue;
+      workflowIds.set(workflow, await createWorkflow(db, project, definitionOf(workflow)));
+      await db.rpc(project.owner.actor, "publish_workflow", { workflow_id: workflowIds.get(workflow) });
     }
-    const driver = new Driver(db, project, execution.id, new Execution(shape, input, place));
+    const workflow_id = await createWorkflow(db, project, definitionOf(graph, workflowIds));
+    const { execution } = await db.rpc(project.owner.actor, "start_workflow", { workflow_id, input });
+    const orders = new Map([[graph, await orderOf(db, workflow_id, graph)]]);
+    for (const [nested, id] of workflowIds) orders.set(nested, await orderOf(db, id, nested));
+    const place = ({ shape }: Execution, node: string) => orders.get(shape.graph)?.get(node) ?? 0;
+    const driver = new Driver(db, project, execution.id, new Execution(shapeOf(graph), input, place));
     driver.history.push("start");
     await driver.compare();
     return driver;
@@ -71,14 +78,14 @@ export class Driver {
 
   private act(command: Command): Promise<string | undefined> | string | undefined {
     const { model } = this;
-    const running = model.tasks.filter((task) => task.status === "running");
+    const running = this.all((task) => task.status === "running");
     switch (command.do) {
       case "claim":
         return this.claim(command.limit);
       case "complete":
         return this.on(running, command.pick, (task) => this.complete(task, command.output, command.label));
       case "complete with a wrong label": {
-        const labelled = running.filter((task) => model.labelsOf(task).length > 0);
+        const labelled = running.filter((task) => this.executionOf(task).labelsOf(task).length > 0);
         return this.on(labelled, command.pick, async (task) => {
           await this.refused("complete_task", this.report(task, { label: "wrong" }), "validation_failed");
         });
@@ -96,7 +103,7 @@ export class Driver {
       case "fail":
         return this.on(running, command.pick, async (task) => {
           await this.send(task, { status: "failed", error_message: "on purpose" });
-          model.fail(task);
+          this.executionOf(task).fail(task);
         });
       case "heartbeat":
         return this.on(running, command.pick, async (task) => {
@@ -110,7 +117,7 @@ export class Driver {
           const { task_id, lease_token } = this.report(task);
           await this.call("release_task", { task_id, lease_token });
           this.lose(task);
-          model.release(task);
+          this.executionOf(task).release(task);
         });
       case "let the lease expire": {
         // Of two that fail at once it is open which one fails the execution.
@@ -134,13 +141,13 @@ export class Driver {
           await this.refused("complete_task", report, "task_already_reported");
         });
       case "decide": {
-        const waiting = model.tasks.filter((task) => task.status === "waiting" && task.node.type === "approval");
+        const waiting = this.all((task) => task.status === "waiting" && task.node.type === "approval");
         return this.on(waiting, command.pick, (task) => this.decide(task, command.person, command.decision));
       }
       case "let time pass":
         return this.letTimePass();
       case "cancel":
-        return this.isRunning ? this.cancel() : undefined;
+        return this.cancel(command.pick);
       case "retry":
         return model.status === "failed" ? this.retry() : undefined;
     }
@@ -156,17 +163,17 @@ export class Driver {
       const before = this.history.length;
       await this.perform({ do: "let time pass" });
       await this.perform({ do: "claim", limit: 100 });
-      for (const task of this.model.tasks.filter((task) => task.status === "running")) {
+      for (const task of this.all((task) => task.status === "running")) {
         if (task.status !== "running") continue;
         const output = { c0: round % 4, c1: (round + 1) % 3, list: [round] };
-        this.history.push(`complete ${nameOf(task)}`);
+        this.history.push(`complete ${this.nameOf(task)}`);
         await this.complete(task, output, round);
         await this.compare();
       }
-      for (const task of this.model.tasks.filter((task) => task.node.type === "approval")) {
+      for (const task of this.all((task) => task.node.type === "approval")) {
         for (const person of [0, 1]) {
           if (task.status !== "waiting" || task.decisions.has(PEOPLE[person] ?? "")) continue;
-          this.history.push(`decide ${nameOf(task)}`);
+          this.history.push(`decide ${this.nameOf(task)}`);
           await this.decide(task, person, round % 3 === 2 ? "rejected" : "approved");
           await this.compare();
         }
@@ -179,61 +186,66 @@ export class Driver {
   async checkTheEnd(): Promise<void> {
     const [row] = await this.db.sql`select state from public.workflow_executions where id = ${this.id}`;
     assertEquals(comparable(row?.state), comparable(this.model.state), "The state is another");
-    const events = await this.db.sql<StoredEvent[]>`
-      select task_id, type, data from public.execution_events where workflow_execution_id = ${this.id}
-      order by transaction_id, id`;
-    const completions = events.filter((event) => event.type === "task.completed").map((event) => event.task_id);
-    assertEquals(completions.length, new Set(completions).size, "A task was completed twice");
-    replay(events, this.prefixes);
+    for (const [id, prefixes] of this.prefixes) {
+      const events = await this.db.sql<StoredEvent[]>`
+        select task_id, type, data from public.execution_events where workflow_execution_id = ${id}
+        order by transaction_id, id`;
+      const completions = events.filter((event) => event.type === "task.completed").map((event) => event.task_id);
+      assertEquals(completions.length, new Set(completions).size, "A task was completed twice");
+      replay(events, prefixes);
+    }
   }
 
   private async claim(limit: number): Promise<string> {
-    const { model } = this;
-    const before = model.tasks.filter((task) => task.status === "running");
-    model.sweep();
-    for (const task of before) if (task.status === "pending") this.lose(task);
-    const { tasks } = await this.call("claim_tasks", {
+    const running = this.all((task) => task.status === "running");
+    for (const { execution } of this.places()) execution.sweep();
+    for (const task of running) if (task.status === "pending") this.lose(task);
+    const { tasks }: { tasks: ClaimedTask[] } = await this.call("claim_tasks", {
       worker_id: "worker",
       agent_types: ["architect"],
       limit,
       lease_seconds: 600,
       project_id: this.project.id,
     });
-    const able = model.claimable;
-    const names = tasks.map((task: { node_id: string; iteration: number; map_index: number | null }) =>
-      rowName(task.node_id, task.iteration, task.map_index)
-    );
-    const count = Math.min(limit, able.length, model.room);
-    const claimed = able.filter((task) => names.includes(nameOf(task)));
-    const did = `claim ${limit}: ${names.join(" ") || "nothing"}`;
+    await this.load();
+    const given = new Map(tasks.map((task) => [task.id, task]));
+    const places = this.places();
+    const able = places.flatMap(({ execution }) => execution.claimable);
+    const room = places.reduce((sum, { execution }) => sum + Math.min(execution.claimable.length, execution.room), 0);
+    const claimed = able.filter((task) => given.has(this.idOf(task)));
+    const names = (tasks: Task[]) => tasks.map((task) => this.nameOf(task)).join(" ") || "nothing";
+    const count = Math.min(limit, room);
+    const did = `claim ${limit}: ${names(claimed)}`;
     assert(
-      claimed.length === names.length && claimed.length === count,
-      `${did}, expected ${count} of ${able.map(nameOf).join(" ") || "nothing"}`,
+      claimed.length === tasks.length && claimed.length === count,
+      `${did} (given ${tasks.length}), expected ${count} of ${names(able)}`,
     );
-    const left = able.filter((task) => !claimed.includes(task)).map((task) => task.node.priority);
-    const taken = claimed.map((task) => task.node.priority);
-    assert(Math.max(...left) <= Math.min(...taken) || taken.length === 0, `${did}: less urgent ones than were left`);
+    for (const { execution } of places) {
+      // Where only so many may run, the rest of one execution waits however urgent it is.
+      const mine = execution.claimable;
+      const left = mine.filter((task) => !claimed.includes(task)).map((task) => task.node.priority);
+      const taken = mine.filter((task) => claimed.includes(task)).map((task) => task.node.priority);
+      assert(Math.max(...left) <= Math.min(...taken), `${did}: less urgent ones than were left`);
+    }
     for (const task of claimed) {
-      const answer = tasks.find((each: { node_id: string; iteration: number; map_index: number | null }) =>
-        rowName(each.node_id, each.iteration, each.map_index) === nameOf(task)
-      );
+      const answer = given.get(this.idOf(task));
       this.lose(task);
-      this.leases.set(task, { token: answer.lease_token });
-      model.claim(task);
-      assertEquals(comparable(answer.input_data), comparable(task.input ?? null), `${nameOf(task)} has another input`);
+      this.leases.set(task, { token: answer?.lease_token ?? "" });
+      this.executionOf(task).claim(task);
+      assertEquals(comparable(answer?.input_data), comparable(task.input), `${this.nameOf(task)} has another input`);
     }
     return did;
   }
 
   private async complete(task: Task, output: Json | undefined, label: number): Promise<void> {
-    const labels = this.model.labelsOf(task);
+    const labels = this.executionOf(task).labelsOf(task);
     const chosen = labels.length > 0 ? labels[label % labels.length] : undefined;
     await this.send(task, {
       status: "completed",
       ...(output !== undefined && { output_data: output }),
       ...(chosen !== undefined && { label: chosen }),
     });
-    this.model.complete(task, output, chosen);
+    this.executionOf(task).complete(task, output, chosen);
   }
 
   private async decide(task: Task, person: number, decision: "approved" | "rejected"): Promise<void> {
@@ -246,21 +258,25 @@ export class Driver {
       return;
     }
     await this.db.rpc(actor, "decide_task", args);
-    this.model.decide(task, this.project[name].id, decision);
+    this.executionOf(task).decide(task, this.project[name].id, decision);
   }
 
   private async letTimePass(): Promise<string> {
     await this.db.sql`
       update public.agent_tasks set available_at = now() - interval '1 second'
-      where workflow_execution_id = ${this.id} and status = 'pending' and available_at > now()`;
-    this.model.elapse();
+      where project_id = ${this.project.id} and status = 'pending' and available_at > now()`;
+    for (const { execution } of this.places()) execution.elapse();
     return "let time pass";
   }
 
-  private async cancel(): Promise<string> {
-    await this.db.rpc(this.project.owner.actor, "cancel_execution", { execution_id: this.id, reason: "a reason" });
-    this.model.cancel();
-    return "cancel";
+  private async cancel(pick: number): Promise<string | undefined> {
+    const running = this.places().filter(({ execution }) => execution.status === "running");
+    const place = running[pick % running.length];
+    if (!place) return undefined;
+    const execution_id = this.executionIds.get(place.path);
+    await this.db.rpc(this.project.owner.actor, "cancel_execution", { execution_id, reason: "a reason" });
+    place.execution.cancel();
+    return `${place.path} cancelled`;
   }
 
   private async retry(): Promise<string> {
@@ -275,7 +291,7 @@ export class Driver {
     const task = tasks[pick % tasks.length];
     if (!task) return undefined;
     await act(task);
-    return nameOf(task);
+    return this.nameOf(task);
   }
 
   private reported(): Task[] {
@@ -289,9 +305,35 @@ export class Driver {
     this.lostLeases.push({ task, token: lease.token });
   }
 
+  /** The execution and those that its tasks run, the latest of each. */
+  private places(execution = this.model, path = ""): Place[] {
+    const children = execution.tasks.flatMap((task) =>
+      task.child ? this.places(task.child, `${path}${nameOf(task)}/`) : []
+    );
+    return [{ execution, path }, ...children];
+  }
+
+  private all(isWanted: (task: Task) => boolean): Task[] {
+    return this.places().flatMap(({ execution }) => execution.tasks).filter(isWanted);
+  }
+
+  private placeOf(task: Task): Place {
+    const place = this.places().find(({ execution }) => execution.tasks.includes(task));
+    assert(place, `${nameOf(task)} is of an execution that is no more`);
+    return place;
+  }
+
+  private executionOf(task: Task): Execution {
+    return this.placeOf(task).execution;
+  }
+
+  private nameOf(task: Task): string {
+    return this.placeOf(task).path + nameOf(task);
+  }
+
   private idOf(task: Task): string {
-    const row = this.rows.get(nameOf(task));
-    assert(row, `There is no task ${nameOf(task)}`);
+    const row = this.tasks.get(this.nameOf(task));
+    assert(row, `There is no task ${this.nameOf(task)}`);
     return row.id;
   }
 
@@ -314,30 +356,79 @@ export class Driver {
     assertEquals((await this.db.refusal("worker", door, args)).code, code);
   }
 
-  /** Every task and the execution are in the same status here and there. */
-  private async compare(): Promise<void> {
+  /** Reads the executions of the project and their tasks, by path and by name. */
+  private async load(): Promise<{ status: string; id: string; path: string; events: number }[]> {
+    const executions = await this.db.sql<
+      { id: string; status: string; parent_task_id: string | null; events: number }[]
+    >`
+      select x.id, x.status, x.parent_task_id, (
+        select count(*)::int from public.execution_events as e where e.workflow_execution_id = x.id
+      ) as events
+      from public.workflow_executions as x where x.project_id = ${this.project.id} order by x.created_at desc`;
     const tasks = await this.db.sql<
-      { id: string; node_id: string; iteration: number; map_index: number | null; status: string; input_data: Json }[]
-    >`select id, node_id, iteration, map_index, status, input_data from public.agent_tasks
-      where workflow_execution_id = ${this.id}`;
-    this.rows = new Map(tasks.map(({ id, status, input_data, ...task }) => {
-      const name = rowName(task.node_id, task.iteration, task.map_index);
-      return [name, { id, name, status, input_data }];
-    }));
-    const [execution] = await this.db.sql`
-      select x.status, (select count(*)::int from public.execution_events as e where e.workflow_execution_id = x.id) as n
-      from public.workflow_executions as x where x.id = ${this.id}`;
-    const sorted = (entries: [string, string][]) =>
-      entries.toSorted(([left], [right]) => left < right ? -1 : 1).map((entry) => entry.join(" ")).join(", ");
-    const actual = sorted([...this.rows.values()].map(({ name, status }) => [name, status]));
-    const expected = sorted(this.model.tasks.map((task) => [nameOf(task), task.status]));
-    assertEquals(`${execution?.status}: ${actual}`, `${this.model.status}: ${expected}`);
-    this.prefixes.push({
-      count: execution?.n ?? 0,
-      statuses: new Map(tasks.map((task) => [task.id, task.status])),
-      names: new Map([...this.rows.values()].map((row) => [row.id, row.name])),
-    });
+      {
+        id: string;
+        execution_id: string;
+        node_id: string;
+        iteration: number;
+        map_index: number | null;
+        status: string;
+      }[]
+    >`
+      select id, workflow_execution_id as execution_id, node_id, iteration, map_index, status
+      from public.agent_tasks where project_id = ${this.project.id}`;
+    this.tasks = new Map();
+    this.executionIds = new Map();
+    const found: Awaited<ReturnType<Driver["load"]>> = [];
+    const read = (path: string, id: string, status: string, events: number) => {
+      this.executionIds.set(path, id);
+      found.push({ path, id, status, events });
+      for (const task of tasks.filter((task) => task.execution_id === id)) {
+        const name = path + rowName(task.node_id, task.iteration, task.map_index);
+        this.tasks.set(name, { id: task.id, status: task.status });
+        const child = executions.find((execution) => execution.parent_task_id === task.id);
+        if (child) read(`${name}/`, child.id, child.status, child.events);
+      }
+    };
+    const root = executions.find((execution) => execution.id === this.id);
+    if (root) read("", root.id, root.status, root.events);
+    return found;
   }
+
+  /** Every task and every execution are in the same status here and there. */
+  private async compare(): Promise<void> {
+    const executions = await this.load();
+    const lines = (entries: (readonly [string, string])[]) =>
+      entries.map(([name, status]) => `${name || "execution"} ${status}`).toSorted().join("\n");
+    const actual = lines([
+      ...executions.map(({ path, status }) => [path, status] as const),
+      ...[...this.tasks].map(([name, { status }]) => [name, status] as const),
+    ]);
+    const expected = lines(
+      this.places().flatMap(({ execution, path }) => [
+        [path, execution.status] as const,
+        ...execution.tasks.map((task) => [path + nameOf(task), task.status] as const),
+      ]),
+    );
+    assertEquals(actual, expected);
+    for (const { id, path, events } of executions) {
+      const own = [...this.tasks].filter(([name]) => name.startsWith(path) && !name.slice(path.length).includes("/"));
+      const prefix = { events, tasks: own.map(([name, task]) => ({ name, ...task })) };
+      this.prefixes.set(id, [...this.prefixes.get(id) ?? [], prefix]);
+    }
+  }
+}
+
+/** The nodes' places in the version's topological order, which must be one. */
+async function orderOf(db: TestDatabase, workflow_id: string, graph: Graph): Promise<Map<string, number>> {
+  const places = await db.sql<{ node_id: string; node_index: number }[]>`
+    select n.node_id, n.node_index from private.workflow_nodes as n
+    join public.workflow_versions as v on v.id = n.version_id where v.workflow_id = ${workflow_id}`;
+  const order = new Map(places.map((place) => [place.node_id, place.node_index]));
+  for (const [first, second] of shapeOf(graph).before) {
+    assert((order.get(first) ?? 0) < (order.get(second) ?? 0), `${first} must stand before ${second} in the order`);
+  }
+  return order;
 }
 
 const PEOPLE = ["owner", "editor"] as const;

@@ -9,9 +9,8 @@ export interface StoredEvent {
 
 /** What the tables held when so many events had been written. */
 export interface RecordedPrefix {
-  count: number;
-  statuses: Map<string, string>;
-  names: Map<string, string>;
+  events: number;
+  tasks: { id: string; name: string; status: string }[];
 }
 
 /** What an event says of its own task. */
@@ -41,12 +40,12 @@ export function replay(events: StoredEvent[], prefixes: RecordedPrefix[]): void 
   const statuses = new Map<string, string>();
   let applied = 0;
   for (const prefix of prefixes) {
-    while (applied < prefix.count) {
+    while (applied < prefix.events) {
       const event = events[applied++];
       if (event) apply(statuses, event);
     }
-    const rebuilt = [...prefix.statuses.keys()].map((id) => `${prefix.names.get(id)} ${statuses.get(id) ?? "blocked"}`);
-    const actual = [...prefix.statuses].map(([id, status]) => `${prefix.names.get(id)} ${status}`);
-    assertEquals(rebuilt, actual, `The events up to ${prefix.count} tell another story than the tables`);
+    const rebuilt = prefix.tasks.map(({ id, name }) => `${name} ${statuses.get(id) ?? "blocked"}`);
+    const actual = prefix.tasks.map(({ name, status }) => `${name} ${status}`);
+    assertEquals(rebuilt, actual, `The first ${prefix.events} events tell another story than the tables did`);
   }
 }

@@ -46,29 +46,36 @@ const object: fc.Arbitrary<State> = fc.oneof({ weight: 2, arbitrary: some("list"
   arbitrary: some(),
 });
 
-const node = fc.record({
-  type: fc.oneof(
-    { weight: 6, arbitrary: fc.constant<Node["type"]>("agent") },
-    { weight: 2, arbitrary: fc.constant<Node["type"]>("map") },
-    { weight: 1, arbitrary: fc.constant<Node["type"]>("approval") },
-  ),
-  join: often<Node["join"]>("all", fc.constant("any")),
-  on_failure: often<Node["on_failure"]>("fail", fc.constant("skip"), fc.constant("continue")),
-  max_attempts: fc.constantFrom(1, 2),
-  delay_seconds: often(0, fc.constant(3600)),
-  backoff_seconds: often(0, fc.constant(3600)),
-  priority: often(0, fc.integer({ min: -1, max: 1 })),
-  over: fc.record({ channel: fc.constantFrom("list", "list", "c0"), items: fc.boolean() }),
-  input: often<Record<string, string> | undefined>(
-    undefined,
-    fc.dictionary(fc.constantFrom("x", "y"), fc.constantFrom(...channels), { maxKeys: 2 }),
-  ),
-  approvals: fc.constantFrom(1, 1, 2),
-  /** How far back each edge into it begins. */
-  from: fc.uniqueArray(fc.tuple(fc.integer({ min: 1, max: 3 }), carried), { maxLength: 3, selector: ([back]) => back }),
-  start: often<{ when: Predicate | undefined } | undefined>(undefined, carried),
-  end: often<{ when: Predicate | undefined; label: number | undefined } | undefined>(undefined, carried),
-});
+/** @param inner what a node of type workflow may run; without it there are none */
+const nodeWith = (inner?: fc.Arbitrary<Graph>) =>
+  fc.record({
+    type: fc.oneof(
+      { weight: 6, arbitrary: fc.constant<Node["type"]>("agent") },
+      { weight: 2, arbitrary: fc.constant<Node["type"]>("map") },
+      { weight: 1, arbitrary: fc.constant<Node["type"]>("approval") },
+      ...(inner ? [{ weight: 1, arbitrary: fc.constant<Node["type"]>("workflow") }] : []),
+    ),
+    workflow: inner ?? fc.constant(undefined),
+    join: often<Node["join"]>("all", fc.constant("any")),
+    on_failure: often<Node["on_failure"]>("fail", fc.constant("skip"), fc.constant("continue")),
+    max_attempts: fc.constantFrom(1, 2),
+    delay_seconds: often(0, fc.constant(3600)),
+    backoff_seconds: often(0, fc.constant(3600)),
+    priority: often(0, fc.integer({ min: -1, max: 1 })),
+    over: fc.record({ channel: fc.constantFrom("list", "list", "c0"), items: fc.boolean() }),
+    input: often<Record<string, string> | undefined>(
+      undefined,
+      fc.dictionary(fc.constantFrom("x", "list", "c0"), fc.constantFrom(...channels), { maxKeys: 2 }),
+    ),
+    approvals: fc.constantFrom(1, 1, 2),
+    /** How far back each edge into it begins. */
+    from: fc.uniqueArray(fc.tuple(fc.integer({ min: 1, max: 3 }), carried), {
+      maxLength: 3,
+      selector: ([back]) => back,
+    }),
+    start: often<{ when: Predicate | undefined } | undefined>(undefined, carried),
+    end: often<{ when: Predicate | undefined; label: number | undefined } | undefined>(undefined, carried),
+  });
 
 const loop = fc.record({
   source: fc.nat({ max: 9 }),
@@ -80,29 +87,31 @@ const loop = fc.record({
   }),
 });
 
-const recipe = fc.record({
-  nodes: fc.array(node, { minLength: 1, maxLength: 7 }),
-  loops: fc.oneof({ weight: 2, arbitrary: fc.constant([]) }, {
-    weight: 3,
-    arbitrary: fc.array(loop, { maxLength: 3 }),
-  }),
-  isStartNamed: fc.boolean(),
-  state: fc.record({
-    c0: fc.constantFrom("replace", "sum"),
-    c1: fc.constantFrom("replace", "sum", "append"),
-    list: fc.constantFrom("replace", "append"),
-    object: fc.constantFrom("replace", "merge"),
-  }, { requiredKeys: [] }),
-  concurrency_limit: often<number | undefined>(undefined, fc.integer({ min: 1, max: 3 })),
-});
+const recipeOf = (node: ReturnType<typeof nodeWith>, maxLength: number) =>
+  fc.record({
+    nodes: fc.array(node, { minLength: 1, maxLength }),
+    loops: fc.oneof({ weight: 2, arbitrary: fc.constant([]) }, {
+      weight: 3,
+      arbitrary: fc.array(loop, { maxLength: 3 }),
+    }),
+    isStartNamed: fc.boolean(),
+    state: fc.record({
+      c0: fc.constantFrom("replace", "sum"),
+      c1: fc.constantFrom("replace", "sum", "append"),
+      list: fc.constantFrom("replace", "append"),
+      object: fc.constantFrom("replace", "merge"),
+    }, { requiredKeys: [] }),
+    concurrency_limit: often<number | undefined>(undefined, fc.integer({ min: 1, max: 3 })),
+  });
 
 const LABELS: Partial<Record<Node["type"], string[]>> = { agent: ["x", "y"], approval: ["approved", "rejected"] };
 
-function build({ nodes, loops, isStartNamed, state, concurrency_limit }: RecipeOf<typeof recipe>): Graph {
-  const made: Node[] = nodes.map(({ from: _, start: _start, end: _end, over, ...node }, index) => ({
+function build({ nodes, loops, isStartNamed, state, concurrency_limit }: RecipeOf<ReturnType<typeof recipeOf>>): Graph {
+  const made: Node[] = nodes.map(({ from: _, start: _start, end: _end, over, workflow, ...node }, index) => ({
     ...node,
     id: `n${index}`,
     ...(node.type === "map" ? { over } : {}),
+    ...(node.type === "workflow" ? { workflow } : {}),
   }));
   const edge = (source: number | undefined, target: string, { when, label }: RecipeOf<typeof carried>): Edge => {
     const from = source === undefined ? undefined : made[source];
@@ -146,9 +155,13 @@ function build({ nodes, loops, isStartNamed, state, concurrency_limit }: RecipeO
 
 type RecipeOf<Arbitrary> = Arbitrary extends fc.Arbitrary<infer Value> ? Value : never;
 
-/** Graphs whose loops do not wait for each other in a circle; the others are not published. */
-export const graph: fc.Arbitrary<Graph> = recipe.map(build).filter((graph) => !interlocks(shapeOf(graph)));
-export const interlocked: fc.Arbitrary<Graph> = recipe.map(build).filter((graph) => interlocks(shapeOf(graph)));
+const isPublishable = (graph: Graph) => !interlocks(shapeOf(graph));
+const inner = recipeOf(nodeWith(), 3).map(build).filter(isPublishable);
+const outer = recipeOf(nodeWith(inner), 7).map(build);
+
+/** Graphs that are published; those whose loops wait for each other in a circle are not. */
+export const graph: fc.Arbitrary<Graph> = outer.filter(isPublishable);
+export const interlocked: fc.Arbitrary<Graph> = outer.filter((graph) => !isPublishable(graph));
 
 export const input: fc.Arbitrary<State> = object;
 
@@ -165,7 +178,8 @@ export type Command =
   | { do: "fail" | "heartbeat" | "release" | "let the lease expire"; pick: number }
   | { do: "report the same again" | "report something else"; pick: number }
   | { do: "decide"; pick: number; person: number; decision: "approved" | "rejected" }
-  | { do: "let time pass" | "cancel" | "retry" };
+  | { do: "cancel"; pick: number }
+  | { do: "let time pass" | "retry" };
 
 const pick = fc.nat({ max: 9 });
 const simple = <Name extends Command["do"]>(...names: Name[]) => fc.record({ do: fc.constantFrom(...names), pick });
@@ -191,7 +205,7 @@ export const commands: fc.Arbitrary<Command[]> = fc.array(
       }),
     },
     { weight: 3, arbitrary: fc.record({ do: fc.constantFrom("let time pass" as const, "retry" as const) }) },
-    { weight: 1, arbitrary: fc.record({ do: fc.constant("cancel" as const) }) },
+    { weight: 1, arbitrary: simple("cancel") },
   ),
   { maxLength: 40, size: "max" },
 );
