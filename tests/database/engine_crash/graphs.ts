@@ -2,7 +2,7 @@
 import { assertEquals } from "@std/assert";
 import type { TestDatabase } from "../../support/database.ts";
 import { createProject, executionRow, graph, startExecution } from "../../support/factories.ts";
-import { CHANNELS } from "./worker.ts";
+import { CHANNELS } from "../../support/worker.ts";
 
 /** Layers of tasks, each behind two of the layer before. Starts it and gives the execution's id. */
 export async function startLayers(db: TestDatabase, layers: number, width: number): Promise<string> {

@@ -9,7 +9,7 @@ import { possibleHomes } from "../../../local/postgres_home.ts";
 import { openDatabase } from "../../support/database.ts";
 import { freePort } from "../../support/free_port.ts";
 import { assertWhole, startLayers } from "./graphs.ts";
-import { workOn } from "./worker.ts";
+import { workOn } from "../../support/worker.ts";
 
 const CONFIG = new URL("../../../supabase/config.toml", import.meta.url).pathname;
 

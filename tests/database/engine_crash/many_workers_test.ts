@@ -2,7 +2,7 @@
 import { assertEquals } from "@std/assert";
 import { shareDatabase } from "../../support/database.ts";
 import { assertWhole, startLayers } from "./graphs.ts";
-import { workOn } from "./worker.ts";
+import { workOn } from "../../support/worker.ts";
 
 const db = await shareDatabase();
 

@@ -1,5 +1,5 @@
 // A worker as a process of its own, to be killed: says on a line each time how many tasks it has claimed.
-import { workOn } from "./worker.ts";
+import { workOn } from "../../support/worker.ts";
 
 const [url = "", execution_id = ""] = Deno.args;
 await workOn(url, {

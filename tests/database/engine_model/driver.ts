@@ -48,15 +48,16 @@ export class Driver {
   static async start(db: TestDatabase, people: Project, graph: Graph, input: State): Promise<Driver> {
     const project = { ...people, id: await createOwnProject(db, people) };
     const workflowIds = new Map<Graph, string>();
-    for (const { workflow } of graph.nodes) {
-      if (!workflow) continue;
-      workflowIds.set(workflow, await createWorkflow(db, project, definitionOf(workflow)));
-      await db.rpc(project.owner.actor, "publish_workflow", { workflow_id: workflowIds.get(workflow) });
+    const orders = new Map<Graph, Map<string, number>>();
+    for (const each of [...graph.nodes.flatMap((node) => node.workflow ?? []), graph]) {
+      const id = await publishGraph(db, project, definitionOf(each, workflowIds));
+      workflowIds.set(each, id);
+      orders.set(each, await orderOf(db, id, each));
     }
-    const workflow_id = await createWorkflow(db, project, definitionOf(graph, workflowIds));
-    const { execution } = await db.rpc(project.owner.actor, "start_workflow", { workflow_id, input });
-    const orders = new Map([[graph, await orderOf(db, workflow_id, graph)]]);
-    for (const [nested, id] of workflowIds) orders.set(nested, await orderOf(db, id, nested));
+    const { execution } = await db.rpc(project.owner.actor, "start_workflow", {
+      workflow_id: workflowIds.get(graph),
+      input,
+    });
     const place = ({ shape }: Execution, node: string) => orders.get(shape.graph)?.get(node) ?? 0;
     const driver = new Driver(db, project, execution.id, new Execution(shapeOf(graph), input, place));
     driver.history.push("start");
@@ -384,7 +385,7 @@ export class Driver {
       this.executionIds.set(path, id);
       found.push({ path, id, status, events });
       for (const task of tasks.filter((task) => task.execution_id === id)) {
-        const name = path + rowName(task.node_id, task.iteration, task.map_index);
+        const name = path + nameOfRow(task.node_id, task.iteration, task.map_index);
         this.tasks.set(name, { id: task.id, status: task.status });
         const child = executions.find((execution) => execution.parent_task_id === task.id);
         if (child) read(`${name}/`, child.id, child.status, child.events);
@@ -420,7 +421,7 @@ export class Driver {
 }
 
 /** The nodes' places in the version's topological order, which must be one. */
-async function orderOf(db: TestDatabase, workflow_id: string, graph: Graph): Promise<Map<string, number>> {
+export async function orderOf(db: TestDatabase, workflow_id: string, graph: Graph): Promise<Map<string, number>> {
   const places = await db.sql<{ node_id: string; node_index: number }[]>`
     select n.node_id, n.node_index from private.workflow_nodes as n
     join public.workflow_versions as v on v.id = n.version_id where v.workflow_id = ${workflow_id}`;
@@ -433,11 +434,12 @@ async function orderOf(db: TestDatabase, workflow_id: string, graph: Graph): Pro
 
 const PEOPLE = ["owner", "editor"] as const;
 
-const rowName = (node: string, iteration: number, index: number | null) =>
+/** A task's name from its row. */
+export const nameOfRow = (node: string, iteration: number, index: number | null) =>
   `${node}#${iteration}${index === null ? "" : `[${index}]`}`;
 
 /** Without what only the database knows: when someone decided, and the words they gave with it. */
-function comparable(value: unknown): unknown {
+export function comparable(value: unknown): unknown {
   return JSON.parse(JSON.stringify(value ?? null), (_, inner) => {
     if (typeof inner !== "object" || inner === null || !("decided_by" in inner)) return inner;
     const { decision, decided_by } = inner;
@@ -445,8 +447,15 @@ function comparable(value: unknown): unknown {
   });
 }
 
+/** A published workflow with that definition. */
+export async function publishGraph(db: TestDatabase, project: Project, definition: Json): Promise<string> {
+  const workflow_id = await createWorkflow(db, project, definition);
+  await db.rpc(project.owner.actor, "publish_workflow", { workflow_id });
+  return workflow_id;
+}
+
 /** A project for one run, of people that all runs share. */
-async function createOwnProject(db: TestDatabase, people: Project): Promise<string> {
+export async function createOwnProject(db: TestDatabase, people: Project): Promise<string> {
   const [project] = await db.sql<{ id: string }[]>`
     insert into public.projects (name, owner_id) values ('A run', ${people.owner.id}) returning id`;
   await db.sql`

@@ -2,12 +2,12 @@
 //
 // GENESIS_RUNS says how many runs (200, or 2,000 by `deno task test:nightly`), GENESIS_SEED repeats one from before.
 import fc from "fast-check";
-import { fail } from "@std/assert";
+import { assert, fail } from "@std/assert";
 import { shareDatabase } from "../../support/database.ts";
-import { createProject } from "../../support/factories.ts";
-import { type Command, commands, graph, input } from "../../support/model/arbitraries.ts";
+import { createProject, createWorkflow } from "../../support/factories.ts";
+import { type Command, commands, graph, input, interlocked } from "../../support/model/arbitraries.ts";
 import type { State } from "../../support/model/fold.ts";
-import type { Graph } from "../../support/model/graph.ts";
+import { definitionOf, describe, type Graph } from "../../support/model/graph.ts";
 import { Driver, explain } from "./driver.ts";
 
 const db = await shareDatabase();
@@ -35,4 +35,18 @@ Deno.test("random graphs under random workers and people are what the model says
   if (!result.failed) return;
   const { message } = result.errorInstance as Error;
   fail(`GENESIS_SEED=${seed}, after ${result.numRuns} runs and ${result.numShrinks} shrinks:\n${message}`);
+});
+
+Deno.test("graphs with loops that wait for each other are refused when they are published", async () => {
+  const property = fc.asyncProperty(interlocked, async (graph) => {
+    const plain = {
+      ...graph,
+      nodes: graph.nodes.map((node) => ({ ...node, type: "agent" as const, workflow: undefined })),
+    };
+    const workflow_id = await createWorkflow(db, people, definitionOf(plain));
+    const { details } = await db.refusal(people.owner.actor, "publish_workflow", { workflow_id });
+    const codes = (details.faults as { code: string }[]).map((fault) => fault.code);
+    assert(codes.includes("loops_interlock"), `${describe(plain)}\nfaults: ${codes}`);
+  });
+  await fc.assert(property, { numRuns: 20, seed });
 });

@@ -2,7 +2,9 @@
 import postgres from "postgres";
 
 export interface WorkerOptions {
+  /** It works until this has ended, on this alone or on all of the project. */
   execution_id: string;
+  project_id?: string;
   worker_id: string;
   /** How many tasks it claims at once. */
   limit?: number;
@@ -12,18 +14,27 @@ export interface WorkerOptions {
   onClaim?: (count: number) => void;
   /** After the server has said that the report was taken. */
   onTaken?: (task_id: string) => void;
+  reportOf?: (task: ClaimedTask) => Report;
 }
 
-interface ClaimedTask {
+export interface Report {
+  output_data: postgres.JSONValue;
+  label?: string;
+}
+
+export interface ClaimedTask {
   id: string;
+  execution_id: string;
   node_id: string;
+  iteration: number;
+  map_index: number | null;
   lease_token: string;
 }
 
 const pause = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
 /** Every report counts one and names its node, so that the state shows what was applied, and how often. */
-export const outputOf = (node_id: string) => ({ count: 1, done: [node_id] });
+const countOne = ({ node_id }: ClaimedTask): Report => ({ output_data: { count: 1, done: [node_id] } });
 export const CHANNELS = { count: "sum", done: "append" };
 
 /** A connection that speaks as a worker from its first statement on, also after it was lost. */
@@ -53,25 +64,29 @@ async function insist<Answer>(ask: () => PromiseLike<Answer>): Promise<Answer> {
 
 /** Works on one execution until it has ended. */
 export async function workOn(url: string, options: WorkerOptions): Promise<void> {
-  const { execution_id, worker_id, limit = 5, lease_seconds = 60, work = () => 0, onClaim, onTaken } = options;
+  const { execution_id, project_id, worker_id, limit = 5, lease_seconds = 60, work = () => 0 } = options;
+  const { onClaim, onTaken, reportOf = countOne } = options;
   const sql = connectAsWorker(url);
   for (;;) {
     const [claim] = await insist(() =>
       sql<{ tasks: ClaimedTask[] }[]>`
         select public.claim_tasks(
           worker_id := ${worker_id}, agent_types := array['architect'], "limit" := ${limit},
-          lease_seconds := ${lease_seconds}, execution_id := ${execution_id}
+          lease_seconds := ${lease_seconds}, project_id := ${project_id ?? null},
+          execution_id := ${project_id ? null : execution_id}
         ) -> 'tasks' as tasks`
     );
     const tasks = claim?.tasks ?? [];
     onClaim?.(tasks.length);
-    for (const { id, node_id, lease_token } of tasks) {
+    for (const task of tasks) {
+      const { id, lease_token } = task;
+      const { output_data, label = null } = reportOf(task);
       await pause(work());
       try {
         await insist(() =>
           sql`select public.complete_task(
             task_id := ${id}, lease_token := ${lease_token}, status := 'completed',
-            output_data := ${sql.json(outputOf(node_id))}
+            output_data := ${sql.json(output_data)}, label := ${label}
           )`
         );
         onTaken?.(id);
