@@ -2,7 +2,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { refusalOf, type TestDatabase } from "../../support/database.ts";
 import { createWorkflow, type Project } from "../../support/factories.ts";
-import type { Command } from "../../support/model/arbitraries.ts";
+import type { Command, Fork } from "../../support/model/arbitraries.ts";
 import { Execution, nameOf, type Task } from "../../support/model/execution.ts";
 import type { State } from "../../support/model/fold.ts";
 import { definitionOf, describe, type Graph, type Json, shapeOf } from "../../support/model/graph.ts";
@@ -85,6 +85,8 @@ export class Driver {
         return this.claim(command.limit);
       case "complete":
         return this.on(running, command.pick, (task) => this.complete(task, command.output, command.label));
+      case "complete several":
+        return this.completeSeveral(command.picks.map((pick) => running[pick % running.length]), command);
       case "complete with a wrong label": {
         const labelled = running.filter((task) => this.executionOf(task).labelsOf(task).length > 0);
         return this.on(labelled, command.pick, async (task) => {
@@ -239,14 +241,55 @@ export class Driver {
   }
 
   private async complete(task: Task, output: Json | undefined, label: number): Promise<void> {
+    const result = this.resultOf(task, output, label);
+    await this.send(task, result);
+    this.executionOf(task).complete(task, output, result.label);
+  }
+
+  private resultOf(task: Task, output: Json | undefined, label: number): { status: string; label?: string } {
     const labels = this.executionOf(task).labelsOf(task);
-    const chosen = labels.length > 0 ? labels[label % labels.length] : undefined;
-    await this.send(task, {
+    const chosen = labels[label % labels.length];
+    return {
       status: "completed",
       ...(output !== undefined && { output_data: output }),
       ...(chosen !== undefined && { label: chosen }),
+    };
+  }
+
+  /** In one call; one of them may cancel another that comes after it. */
+  private async completeSeveral(
+    picked: (Task | undefined)[],
+    { output, label }: { output: Json | undefined; label: number },
+  ): Promise<string | undefined> {
+    const tasks = [...new Set(picked)].filter((task) => task !== undefined);
+    if (tasks.length === 0) return undefined;
+    const sent = tasks.map((task) => ({ task, report: this.report(task, this.resultOf(task, output, label)) }));
+    const { results } = await this.call("complete_tasks", { results: sent.map(({ report }) => report) });
+    const did = tasks.map((task) => this.nameOf(task)).join(" ");
+    sent.forEach(({ task, report }, index) => {
+      const isTaken = task.status === "running";
+      assertEquals(results[index]?.error?.code, isTaken ? undefined : "task_lease_lost", did);
+      if (!isTaken) return;
+      const lease = this.leases.get(task);
+      if (lease) lease.report = report;
+      this.executionOf(task).complete(task, output, report.label as string | undefined);
     });
-    this.executionOf(task).complete(task, output, chosen);
+    return did;
+  }
+
+  /** Ends in another execution that keeps some of this one, to be gone on with. */
+  async fork({ from, input }: Fork): Promise<Driver> {
+    const { nodes } = this.model.shape.graph;
+    const from_node = nodes[from % nodes.length]?.id ?? "";
+    const { execution } = await this.db.rpc(this.project.owner.actor, "fork_execution", {
+      execution_id: this.id,
+      from_node,
+      input,
+    });
+    const driver = new Driver(this.db, this.project, execution.id, this.model.fork(from_node, input));
+    driver.history.push(...this.history, `fork from ${from_node} with ${JSON.stringify(input)}`);
+    await driver.compare();
+    return driver;
   }
 
   private async decide(task: Task, person: number, decision: "approved" | "rejected"): Promise<void> {

@@ -5,7 +5,7 @@ import fc from "fast-check";
 import { assert, fail } from "@std/assert";
 import { shareDatabase } from "../../support/database.ts";
 import { createProject, createWorkflow } from "../../support/factories.ts";
-import { type Command, commands, graph, input, interlocked } from "../../support/model/arbitraries.ts";
+import { type Command, commands, type Fork, fork, graph, input, interlocked } from "../../support/model/arbitraries.ts";
 import type { State } from "../../support/model/fold.ts";
 import { definitionOf, describe, type Graph } from "../../support/model/graph.ts";
 import { Driver, explain } from "./driver.ts";
@@ -16,11 +16,15 @@ const people = await createProject(db);
 const runs = Number(Deno.env.get("GENESIS_RUNS") ?? 200);
 const seed = Number(Deno.env.get("GENESIS_SEED") ?? Date.now() % 2 ** 31);
 
-async function run(graph: Graph, input: State, commands: Command[]): Promise<void> {
+async function run(graph: Graph, input: State, commands: Command[], fork?: Fork): Promise<void> {
   let driver: Driver | undefined;
   try {
     driver = await Driver.start(db, people, graph, input);
     for (const command of commands) await driver.perform(command);
+    await driver.driveToTheEnd();
+    await driver.checkTheEnd();
+    if (!fork) return;
+    driver = await driver.fork(fork);
     await driver.driveToTheEnd();
     await driver.checkTheEnd();
   } catch (error) {
@@ -29,7 +33,7 @@ async function run(graph: Graph, input: State, commands: Command[]): Promise<voi
 }
 
 Deno.test("random graphs under random workers and people are what the model says they are", async () => {
-  const property = fc.asyncProperty(graph, input, commands, run);
+  const property = fc.asyncProperty(graph, input, commands, fork, run);
   const result = await fc.check(property, { numRuns: runs, seed });
   console.log(`${result.numRuns} runs, seed ${seed}`);
   if (!result.failed) return;

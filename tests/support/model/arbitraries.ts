@@ -174,12 +174,24 @@ const output: fc.Arbitrary<Json | undefined> = fc.oneof(
 export type Command =
   | { do: "claim"; limit: number }
   | { do: "complete"; pick: number; output: Json | undefined; label: number }
+  | { do: "complete several"; picks: number[]; output: Json | undefined; label: number }
   | { do: "complete with a wrong label" | "complete with a lost lease"; pick: number }
   | { do: "fail" | "heartbeat" | "release" | "let the lease expire"; pick: number }
   | { do: "report the same again" | "report something else"; pick: number }
   | { do: "decide"; pick: number; person: number; decision: "approved" | "rejected" }
   | { do: "cancel"; pick: number }
   | { do: "let time pass" | "retry" };
+
+/** From which node an execution that has ended is forked, and what is merged over its input. */
+export interface Fork {
+  from: number;
+  input: State;
+}
+
+export const fork: fc.Arbitrary<Fork | undefined> = often(
+  undefined,
+  fc.record({ from: fc.nat({ max: 9 }), input: object }),
+);
 
 const pick = fc.nat({ max: 9 });
 const simple = <Name extends Command["do"]>(...names: Name[]) => fc.record({ do: fc.constantFrom(...names), pick });
@@ -190,6 +202,15 @@ export const commands: fc.Arbitrary<Command[]> = fc.array(
     {
       weight: 10,
       arbitrary: fc.record({ do: fc.constant("complete" as const), pick, output, label: fc.nat({ max: 1 }) }),
+    },
+    {
+      weight: 3,
+      arbitrary: fc.record({
+        do: fc.constant("complete several" as const),
+        picks: fc.array(pick, { minLength: 1, maxLength: 4 }),
+        output,
+        label: fc.nat({ max: 1 }),
+      }),
     },
     { weight: 3, arbitrary: simple("fail") },
     { weight: 4, arbitrary: simple("heartbeat", "release", "let the lease expire") },

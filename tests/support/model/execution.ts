@@ -65,16 +65,20 @@ export class Execution {
   /**
    * @param order the nodes' places in topological order; where the graph allows several, the engine's choice
    * @param parent the task that runs this execution
+   * @param start what a fork keeps: tasks, and loops that are over, with how often they were taken
    */
   constructor(
     shape: Shape,
     readonly input: State,
     private readonly order: (execution: Execution, node: string) => number,
     private readonly parent?: { execution: Execution; task: Task },
+    start: { kept: Task[]; taken: Map<Loop, number> } = { kept: [], taken: new Map() },
   ) {
     this.shape = shape;
-    for (const loop of shape.loops) this.taken.set(loop, 0);
-    for (const node of shape.graph.nodes) this.addTask(node, 0);
+    for (const loop of shape.loops) this.taken.set(loop, start.taken.get(loop) ?? 0);
+    for (const loop of start.taken.keys()) this.ended.add(loop);
+    this.tasks.push(...start.kept);
+    for (const node of shape.graph.nodes) if (!this.current(node.id)) this.addTask(node, 0);
     for (const edge of shape.flow) {
       if (edge.source === START) this.outcomes.set(edge, holds(edge.when, input) ? "live" : "dead");
     }
@@ -192,6 +196,25 @@ export class Execution {
 
   private resume(): void {
     if (this.status === "cancelled") this.retry();
+  }
+
+  /** Another execution of the same graph that keeps what was finished and does not come after `from`. */
+  fork(from: string, input: State): Execution {
+    const { shape } = this;
+    const anew = new Set([from]);
+    for (const { id } of shape.graph.nodes) {
+      const task = this.current(id);
+      const hasFailed = task?.status === "failed" && task.node.on_failure === "fail";
+      if (!task || !isResolved(task) || hasFailed) anew.add(id);
+    }
+    for (const id of anew) {
+      for (const edge of [...shape.flow, ...shape.graph.edges]) if (edge.source === id) anew.add(edge.target);
+    }
+    const kept = this.tasks.filter((task) => !anew.has(task.node.id) && isResolved(task))
+      .map((task): Task => ({ ...task, child: undefined }));
+    const turns = shape.loops.filter((loop) => !anew.has(loop.edge.source));
+    const start = { kept, taken: new Map(turns.map((loop) => [loop, this.taken.get(loop) ?? 0])) };
+    return new Execution(shape, { ...this.input, ...input }, this.order, undefined, start);
   }
 
   // The rules.
