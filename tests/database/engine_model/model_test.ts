@@ -16,18 +16,24 @@ const people = await createProject(db);
 const runs = Number(Deno.env.get("GENESIS_RUNS") ?? 200);
 const seed = Number(Deno.env.get("GENESIS_SEED") ?? Date.now() % 2 ** 31);
 
+/** A failing run is made smaller for so long, in milliseconds. */
+const SHRINKING = 60_000;
+let failedAt = Infinity;
+
 async function run(graph: Graph, input: State, commands: Command[], fork?: Fork): Promise<void> {
+  if (Date.now() > failedAt + SHRINKING) return;
   let driver: Driver | undefined;
   try {
     driver = await Driver.start(db, people, graph, input);
     for (const command of commands) await driver.perform(command);
     await driver.driveToTheEnd();
     await driver.checkTheEnd();
-    if (!fork) return;
+    if (!fork || Deno.env.has("NO_FORK")) return;
     driver = await driver.fork(fork);
     await driver.driveToTheEnd();
     await driver.checkTheEnd();
   } catch (error) {
+    failedAt = Math.min(failedAt, Date.now());
     throw explain(error, graph, input, driver?.history ?? []);
   }
 }
