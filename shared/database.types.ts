@@ -15,6 +15,8 @@ export type Database = {
           "created_at": string;
           "error_message": string | null;
           "execution_time_ms": number | null;
+          "fold_order": (number)[] | null;
+          "has_live_edge": boolean;
           "id": string;
           "input_data": Json | null;
           "iteration": number;
@@ -33,6 +35,7 @@ export type Database = {
           "report_digest": string | null;
           "started_at": string | null;
           "status": string;
+          "timeout_seconds": number | null;
           "version_id": string;
           "worker_id": string | null;
           "workflow_execution_id": string;
@@ -47,6 +50,8 @@ export type Database = {
           "created_at"?: string;
           "error_message"?: string | null;
           "execution_time_ms"?: number | null;
+          "fold_order"?: (number)[] | null;
+          "has_live_edge"?: boolean;
           "id"?: string;
           "input_data"?: Json | null;
           "iteration"?: number;
@@ -65,6 +70,7 @@ export type Database = {
           "report_digest"?: string | null;
           "started_at"?: string | null;
           "status"?: string;
+          "timeout_seconds"?: number | null;
           "version_id": string;
           "worker_id"?: string | null;
           "workflow_execution_id": string;
@@ -78,6 +84,8 @@ export type Database = {
           "created_at"?: string;
           "error_message"?: string | null;
           "execution_time_ms"?: number | null;
+          "fold_order"?: (number)[] | null;
+          "has_live_edge"?: boolean;
           "id"?: string;
           "input_data"?: Json | null;
           "iteration"?: number;
@@ -96,6 +104,7 @@ export type Database = {
           "report_digest"?: string | null;
           "started_at"?: string | null;
           "status"?: string;
+          "timeout_seconds"?: number | null;
           "version_id"?: string;
           "worker_id"?: string | null;
           "workflow_execution_id"?: string;
@@ -684,14 +693,69 @@ export type Database = {
           },
         ];
       };
+      "task_decisions": {
+        Row: {
+          "comment": string | null;
+          "created_at": string;
+          "decision": string;
+          "id": string;
+          "project_id": string;
+          "task_id": string;
+          "user_id": string | null;
+        };
+        ComputedFields: never;
+        Insert: {
+          "comment"?: string | null;
+          "created_at"?: string;
+          "decision": string;
+          "id"?: string;
+          "project_id": string;
+          "task_id": string;
+          "user_id"?: string | null;
+        };
+        Update: {
+          "comment"?: string | null;
+          "created_at"?: string;
+          "decision"?: string;
+          "id"?: string;
+          "project_id"?: string;
+          "task_id"?: string;
+          "user_id"?: string | null;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "task_decisions_project_id_fkey";
+            columns: ["project_id"];
+            isOneToOne: false;
+            referencedRelation: "projects";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "task_decisions_task_id_fkey";
+            columns: ["task_id"];
+            isOneToOne: false;
+            referencedRelation: "agent_tasks";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "task_decisions_user_id_fkey";
+            columns: ["user_id"];
+            isOneToOne: false;
+            referencedRelation: "profiles";
+            referencedColumns: ["id"];
+          },
+        ];
+      };
       "workflow_executions": {
         Row: {
           "completed_at": string | null;
           "created_at": string;
           "error_message": string | null;
+          "forked_from": string | null;
           "id": string;
           "idempotency_key": string | null;
           "input": NonNullable<Json>;
+          "parent_task_id": string | null;
           "project_id": string;
           "started_at": string | null;
           "started_by": string | null;
@@ -706,9 +770,11 @@ export type Database = {
           "completed_at"?: string | null;
           "created_at"?: string;
           "error_message"?: string | null;
+          "forked_from"?: string | null;
           "id"?: string;
           "idempotency_key"?: string | null;
           "input"?: NonNullable<Json>;
+          "parent_task_id"?: string | null;
           "project_id": string;
           "started_at"?: string | null;
           "started_by"?: string | null;
@@ -722,9 +788,11 @@ export type Database = {
           "completed_at"?: string | null;
           "created_at"?: string;
           "error_message"?: string | null;
+          "forked_from"?: string | null;
           "id"?: string;
           "idempotency_key"?: string | null;
           "input"?: NonNullable<Json>;
+          "parent_task_id"?: string | null;
           "project_id"?: string;
           "started_at"?: string | null;
           "started_by"?: string | null;
@@ -735,6 +803,20 @@ export type Database = {
           "workflow_id"?: string;
         };
         Relationships: [
+          {
+            foreignKeyName: "workflow_executions_forked_from_fkey";
+            columns: ["forked_from"];
+            isOneToOne: false;
+            referencedRelation: "workflow_executions";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "workflow_executions_parent_task_id_fkey";
+            columns: ["parent_task_id"];
+            isOneToOne: false;
+            referencedRelation: "agent_tasks";
+            referencedColumns: ["id"];
+          },
           {
             foreignKeyName: "workflow_executions_project_id_fkey";
             columns: ["project_id"];
@@ -902,6 +984,7 @@ export type Database = {
     Functions: {
       "abort_upload": { Args: { "file_id": string }; Returns: Json };
       "accept_invitation": { Args: { "token_sha256": string }; Returns: Json };
+      "cancel_execution": { Args: { "execution_id": string; "reason"?: string }; Returns: Json };
       "claim_tasks": {
         Args: {
           "agent_types": (string)[];
@@ -927,19 +1010,28 @@ export type Database = {
         };
         Returns: Json;
       };
+      "complete_tasks": { Args: { "results": Json }; Returns: Json };
+      "decide_task": { Args: { "comment"?: string; "decision": string; "task_id": string }; Returns: Json };
+      "execution_state": { Args: { "execution_id": string }; Returns: Json };
       "finish_upload": {
         Args: { "file_id": string; "file_size": number; "mime_type"?: string; "sha256": string };
         Returns: Json;
       };
+      "fork_execution": { Args: { "execution_id": string; "from_node": string; "input"?: Json }; Returns: Json };
       "heartbeat_task": { Args: { "lease_seconds"?: number; "lease_token": string; "task_id": string }; Returns: Json };
       "invite_collaborator": {
         Args: { "email": string; "project_id": string; "role": string; "token_sha256": string };
         Returns: Json;
       };
+      "list_events": { Args: { "after"?: string; "execution_id": string; "limit"?: number }; Returns: Json };
+      "publish_workflow": { Args: { "workflow_id": string }; Returns: Json };
       "register_upload": {
         Args: { "file_name": string; "mime_type"?: string; "path"?: string; "project_id": string };
         Returns: Json;
       };
+      "release_task": { Args: { "lease_token": string; "task_id": string }; Returns: Json };
+      "retry_execution": { Args: { "execution_id": string; "reason"?: string }; Returns: Json };
+      "roll_back_workflow": { Args: { "to_version": number; "workflow_id": string }; Returns: Json };
       "save_artifact": {
         Args: {
           "base_version"?: number;

@@ -29,9 +29,13 @@ export const ERROR_CODES = {
   idempotency_conflict: { status: 409, meaning: "The idempotency key was used with another input or version." },
   execution_not_found: { status: 404, meaning: "No such execution, or you are not a member of its project." },
   execution_not_running: { status: 409, meaning: "The execution has already ended." },
+  execution_not_failed: { status: 409, meaning: "Only a failed execution can be tried again." },
+  node_not_found: { status: 404, meaning: "The workflow version has no such node." },
   task_not_found: { status: 404, meaning: "No such task, or you are not a member of its project." },
   task_lease_lost: { status: 409, meaning: "The lease no longer holds the task; nothing was changed." },
   task_already_reported: { status: 409, meaning: "This attempt was already reported, with another result." },
+  task_not_waiting: { status: 409, meaning: "The task does not wait for a decision." },
+  already_decided: { status: 409, meaning: "You have already decided this, the other way." },
   artifact_not_found: { status: 404, meaning: "No such artifact, or you are not a member of its project." },
   artifact_conflict: {
     status: 409,

@@ -57,6 +57,19 @@ export const heartbeatTask = operation({
   errors: ["forbidden", "project_not_active", "task_not_found", "task_lease_lost"],
 });
 
+export const releaseTask = operation({
+  name: "release_task",
+  method: "POST",
+  path: "/release",
+  summary: "Give a lease back unused: the task is pending again at once, and the attempt does not count.",
+  callers: ["user", "secret"],
+  body: "json",
+  input: () => z.object({ task_id: id(), lease_token: id() }),
+  output: () => z.object({ task: task() }),
+  statuses: [200],
+  errors: ["forbidden", "project_not_active", "task_not_found", "task_lease_lost"],
+});
+
 /** An artifact that a task brings along; the fields of save-artifact without project and task. */
 const taskArtifact = lazy(() =>
   z.object({
@@ -80,6 +93,23 @@ const taskMessage = lazy(() =>
   })
 );
 
+const report = lazy(() =>
+  z.object({
+    task_id: id(),
+    lease_token: id(),
+    status: z.enum(["completed", "failed"]),
+    output_data: json().optional(),
+    error_message: z.string().max(MEBIBYTE).optional(),
+    execution_time_ms: z.int32().min(0).optional(),
+    /** The branch the worker chose, where the node's edges are labelled. */
+    label: z.string().max(200).optional(),
+    artifacts: z.array(taskArtifact()).max(100).optional(),
+    messages: z.array(taskMessage()).max(100).optional(),
+  })
+);
+
+const reported = lazy(() => z.object({ task: task(), execution: execution(), unlocked: z.array(task()) }));
+
 export const completeTask = operation({
   name: "complete_task",
   method: "POST",
@@ -87,20 +117,8 @@ export const completeTask = operation({
   summary: "Report a task: its output or its error, with the artifacts and messages it made, in one commit.",
   callers: ["user", "secret"],
   body: "json",
-  input: () =>
-    z.object({
-      task_id: id(),
-      lease_token: id(),
-      status: z.enum(["completed", "failed"]),
-      output_data: json().optional(),
-      error_message: z.string().max(MEBIBYTE).optional(),
-      execution_time_ms: z.int32().min(0).optional(),
-      /** The branch the worker chose, where the node's edges are labelled. */
-      label: z.string().max(200).optional(),
-      artifacts: z.array(taskArtifact()).max(100).optional(),
-      messages: z.array(taskMessage()).max(100).optional(),
-    }),
-  output: () => z.object({ task: task(), execution: execution(), unlocked: z.array(task()) }),
+  input: report,
+  output: reported,
   statuses: [200],
   errors: [
     "forbidden",
@@ -114,4 +132,52 @@ export const completeTask = operation({
   maxBodyBytes: 16 * MEBIBYTE,
 });
 
-export const operations = [claimTasks, heartbeatTask, completeTask];
+export const completeTasks = operation({
+  name: "complete_tasks",
+  method: "POST",
+  path: "/batch",
+  summary: "Report up to 100 tasks in one commit, each for itself; answers in the order asked.",
+  callers: ["user", "secret"],
+  body: "json",
+  input: () => z.object({ results: z.array(report()).min(1).max(100) }),
+  output: () =>
+    z.object({
+      results: z.array(z.union([
+        reported().extend({ ok: z.literal(true) }),
+        z.object({
+          ok: z.literal(false),
+          error: z.object({ code: z.string(), message: z.string(), details: jsonObject() }),
+        }),
+      ])),
+    }),
+  statuses: [200],
+  errors: [],
+  maxBodyBytes: 16 * MEBIBYTE,
+});
+
+export const decideTask = operation({
+  name: "decide_task",
+  method: "POST",
+  path: "/decide",
+  summary: "Approve or reject what waits for a person. The decision is the label that its edges are chosen by.",
+  callers: ["user"],
+  body: "json",
+  input: () =>
+    z.object({
+      task_id: id(),
+      decision: z.enum(["approved", "rejected"]),
+      comment: z.string().max(10_000).optional(),
+    }),
+  output: reported,
+  statuses: [200],
+  errors: [
+    "forbidden",
+    "project_not_active",
+    "task_not_found",
+    "task_not_waiting",
+    "already_decided",
+    "payload_too_large",
+  ],
+});
+
+export const operations = [claimTasks, heartbeatTask, releaseTask, completeTask, completeTasks, decideTask];

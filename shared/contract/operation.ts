@@ -7,14 +7,15 @@ export interface OperationHead {
   /** The one name: `start_workflow` here and in SQL, `startWorkflow` in the client. */
   readonly name: string;
   readonly method: "GET" | "POST" | "DELETE";
-  /** Below the function's own path, e.g. `/claim`. */
+  /** Below the function's own path, e.g. `/claim` or `/:file_id`; a parameter called id or …_id is a UUID. */
   readonly path: string;
   readonly summary: string;
-  /** Whose credential is taken: a person's token, the secret key of a worker, or both. */
+  /** Whose credential is taken: a person's token, the secret key of a worker, or both; empty where none is asked for. */
   readonly callers: readonly ("user" | "secret")[];
+  /** `none`: the input is the query and the parameters of the path. */
   readonly body: "json" | "multipart" | "none";
-  /** Success statuses, the usual one first. */
-  readonly statuses: readonly (200 | 201)[];
+  /** Success statuses, the usual one first. 204 and 302 have no body. */
+  readonly statuses: readonly (200 | 201 | 204 | 302)[];
   /** Refusals beyond the ones every route has. */
   readonly errors: readonly ErrorCode[];
   /** Largest body in bytes; 1 MiB where absent. */

@@ -1,7 +1,7 @@
 // Contract of the function start-workflow.
 import * as z from "zod";
-import { operation } from "./operation.ts";
-import { execution, id, jsonObject, task } from "./values.ts";
+import { lazy, operation } from "./operation.ts";
+import { execution, id, json, jsonObject, task, time } from "./values.ts";
 
 export const startWorkflow = operation({
   name: "start_workflow",
@@ -33,4 +33,148 @@ export const startWorkflow = operation({
   maxBodyBytes: 2 * 1_048_576,
 });
 
-export const operations = [startWorkflow];
+/** What an import could not know; publishing goes on. */
+const warning = lazy(() =>
+  z.object({
+    code: z.string(),
+    message: z.string(),
+    node: z.string().optional(),
+    edge: z.string().optional(),
+  })
+);
+
+export const publishWorkflow = operation({
+  name: "publish_workflow",
+  method: "POST",
+  path: "/publish",
+  summary: "Freeze the draft as the next immutable version. Every fault of the graph is named at once.",
+  callers: ["user", "secret"],
+  body: "json",
+  input: () => z.object({ workflow_id: id() }),
+  output: () => z.object({ version: z.int(), warnings: z.array(warning()) }),
+  statuses: [201],
+  errors: ["forbidden", "project_not_active", "workflow_not_found", "workflow_invalid"],
+});
+
+export const rollBackWorkflow = operation({
+  name: "roll_back_workflow",
+  method: "POST",
+  path: "/roll-back",
+  summary: "Make an older version current again, as a new version that names its source. The draft stays as it is.",
+  callers: ["user", "secret"],
+  body: "json",
+  input: () => z.object({ workflow_id: id(), to_version: z.int32().min(1) }),
+  output: () => z.object({ version: z.int() }),
+  statuses: [201],
+  errors: ["forbidden", "project_not_active", "workflow_not_found", "workflow_version_not_found", "workflow_invalid"],
+});
+
+const reason = lazy(() => z.string().max(10_000).optional());
+
+export const cancelExecution = operation({
+  name: "cancel_execution",
+  method: "POST",
+  path: "/cancel",
+  summary: "End a running execution. Its open tasks are cancelled; workers learn it at their next heartbeat.",
+  callers: ["user", "secret"],
+  body: "json",
+  input: () => z.object({ execution_id: id(), reason: reason() }),
+  output: () => z.object({ execution: execution() }),
+  statuses: [200],
+  errors: ["forbidden", "project_not_active", "execution_not_found", "execution_not_running"],
+});
+
+export const retryExecution = operation({
+  name: "retry_execution",
+  method: "POST",
+  path: "/retry",
+  summary: "Try the failed tasks of a failed execution again; what was completed stays.",
+  callers: ["user", "secret"],
+  body: "json",
+  input: () => z.object({ execution_id: id(), reason: reason() }),
+  output: () => z.object({ execution: execution() }),
+  statuses: [200],
+  errors: ["forbidden", "project_not_active", "execution_not_found", "execution_not_failed", "payload_too_large"],
+});
+
+export const forkExecution = operation({
+  name: "fork_execution",
+  method: "POST",
+  path: "/fork",
+  summary: "A new execution that keeps the work finished before a node, for another try from there.",
+  callers: ["user", "secret"],
+  body: "json",
+  input: () =>
+    z.object({
+      execution_id: id(),
+      /** This node, what lies behind it and what was unfinished start anew. */
+      from_node: z.string().min(1).max(200),
+      /** Laid over the input of the execution it comes from. */
+      input: jsonObject().optional(),
+    }),
+  output: () => z.object({ execution: execution(), tasks: z.array(task()) }),
+  statuses: [201],
+  errors: ["forbidden", "project_not_active", "execution_not_found", "node_not_found"],
+  maxBodyBytes: 2 * 1_048_576,
+});
+
+export const executionState = operation({
+  name: "execution_state",
+  method: "GET",
+  path: "/executions/:execution_id",
+  summary: "An execution as it stands: its tasks, its state folded so far, and the cursor its events go on from.",
+  callers: ["user", "secret"],
+  body: "none",
+  input: () => z.object({ execution_id: id() }),
+  output: () =>
+    z.object({
+      execution: execution(),
+      tasks: z.array(task()),
+      state: jsonObject(),
+      events_after: z.string(),
+    }),
+  statuses: [200],
+  errors: ["execution_not_found"],
+});
+
+export const listEvents = operation({
+  name: "list_events",
+  method: "GET",
+  path: "/executions/:execution_id/events",
+  summary: "What happened after a cursor, in an order in which nothing is missed or repeated.",
+  callers: ["user", "secret"],
+  body: "none",
+  input: () =>
+    z.object({
+      execution_id: id(),
+      /** A cursor from an earlier answer; from the beginning where absent. */
+      after: z.string().regex(/^\d{1,19}-\d{1,19}$/).optional(),
+      limit: z.coerce.number().int().min(1).max(1000).optional(),
+    }),
+  output: () =>
+    z.object({
+      events: z.array(z.object({
+        id: z.int(),
+        type: z.string(),
+        task_id: id().nullable(),
+        /** Per status, the ids of the other tasks that came to it in the same step; and what the type says. */
+        data: z.record(z.string(), json()),
+        created_at: time(),
+      })),
+      cursor: z.string(),
+      has_more: z.boolean(),
+    }),
+  statuses: [200],
+  errors: ["execution_not_found"],
+});
+
+export const operations = [
+  startWorkflow,
+  publishWorkflow,
+  rollBackWorkflow,
+  cancelExecution,
+  retryExecution,
+  forkExecution,
+  executionState,
+  listEvents,
+];

@@ -17,6 +17,8 @@ export const task = lazy(() =>
     id: id(),
     execution_id: id(),
     node_id: z.string(),
+    node_type: z.enum(["agent", "map", "approval", "workflow"]),
+    /** `map`, `approval` or `workflow` where the node has no agent type. */
     agent_type: z.string(),
     status: z.enum(["blocked", "pending", "running", "waiting", "completed", "failed", "skipped", "cancelled"]),
     attempt: z.int(),
@@ -41,6 +43,9 @@ export const execution = lazy(() =>
     version: z.int(),
     status: z.enum(["pending", "running", "completed", "failed", "cancelled"]),
     error_message: z.string().nullable(),
+    /** The task that this execution runs inside of. */
+    parent_task_id: id().nullable(),
+    forked_from: id().nullable(),
     started_by: id().nullable(),
     started_at: time().nullable(),
     completed_at: time().nullable(),

@@ -57,7 +57,7 @@ const UNSTORABLE: [string, string, string][] = [
   ["a whole number that would be rounded", "9007199254740993", "x.y"],
 ];
 
-for (const { path, operation } of ROUTES) {
+for (const { path, operation } of ROUTES.filter((route) => route.operation.body !== "none")) {
   Deno.test(`body: /${path} takes no other content type`, async () => {
     const wrong = [
       "text/plain",

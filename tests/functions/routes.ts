@@ -25,8 +25,18 @@ export interface RouteUnderTest {
   operation: Operation;
 }
 
+/** A path with something in the place of its parameters: an id that nothing has. */
+const filled = (path: string) => path.replace(/:\w+/g, "00000000-0000-4000-8000-000000000000");
+
 export const ROUTES: RouteUnderTest[] = CONTRACTS.flatMap(({ slug, operations }) =>
-  operations.map((operation) => ({ path: operation.path === "/" ? slug : slug + operation.path, operation }))
+  operations.map((operation) => ({ path: operation.path === "/" ? slug : slug + filled(operation.path), operation }))
 );
+
+/** The methods that a path of ROUTES has: several operations may share one. */
+export const methodsOf = (path: string): string[] =>
+  ROUTES.filter((route) => route.path === path).map(({ operation }) => operation.method);
+
+/** The routes that ask for a credential. */
+export const GUARDED_ROUTES = ROUTES.filter(({ operation }) => operation.callers.length > 0);
 
 export const JSON_ROUTES = ROUTES.filter(({ operation }) => operation.body === "json");

@@ -25,7 +25,10 @@ function credentialsOf(sender: Sender): Record<string, string> {
   return { apikey: stack.publishableKey, authorization: `Bearer ${sender.token}` };
 }
 
-/** `call(owner, "complete-task/claim", {…})`; a plain object is sent as JSON, other bodies as they are. */
+/**
+ * `call(owner, "complete-task/claim", {…})`; a plain object is sent as JSON, other bodies as they are. A GET goes without
+ * a body, and redirects are not followed.
+ */
 export async function call(
   sender: Sender,
   path: string,
@@ -36,7 +39,8 @@ export async function call(
     body instanceof Uint8Array || body instanceof ReadableStream;
   const response = await fetch(`${stack.url}/functions/v1/${path}`, {
     method,
-    body: isRaw ? body as BodyInit : JSON.stringify(body),
+    redirect: "manual",
+    body: method === "GET" ? undefined : isRaw ? body as BodyInit : JSON.stringify(body),
     headers: { ...credentialsOf(sender), ...(isRaw ? {} : { "content-type": "application/json" }), ...headers },
   });
   const text = await response.text();

@@ -29,10 +29,14 @@ function remember(credentials: string, supabaseContext: Env["Variables"]["supaba
   remembered.set(credentials, { until, supabaseContext });
 }
 
-/** Lets a request through when it carries a credential that the operation takes; 401 `unauthorized` otherwise. */
+/**
+ * Lets a request through when it carries a credential that the operation takes; 401 `unauthorized` otherwise. Whoever
+ * calls an operation that asks for none stays without rights: its handler decides by something else, as by a token.
+ */
 export function authenticate(callers: Operation["callers"]): MiddlewareHandler<Env> {
   const [first, ...rest] = callers.map((caller) => MODES[caller]);
-  const check = withSupabase<Database>({ auth: first ? [first, ...rest] : "user", audience: "authenticated" });
+  if (!first) return (_, next) => next();
+  const check = withSupabase<Database>({ auth: [first, ...rest], audience: "authenticated" });
   return async (context, next) => {
     const { req } = context;
     const credentials = JSON.stringify([callers, req.header("apikey"), req.header("authorization")]);

@@ -17,12 +17,12 @@ const schemaOf = (schema: z.ZodType, io: "input" | "output") => {
   return json;
 };
 
-function requestOf({ body, input }: Operation) {
+function requestOf({ body, input, path }: Operation) {
   if (body === "none") {
     const { properties = {}, required = [] } = schemaOf(input, "input");
     const parameters = Object.entries(properties).map(([name, schema]) => ({
       name,
-      in: "query",
+      in: path.includes(`:${name}`) ? "path" : "query",
       required: required.includes(name),
       schema,
     }));
@@ -38,12 +38,14 @@ function requestOf({ body, input }: Operation) {
   return { requestBody: { required: true, content: { "multipart/form-data": { schema: form } } } };
 }
 
+const SUCCESS = { 200: "Done.", 201: "Created.", 204: "Done; there is no body.", 302: "Go on at `location`." };
+
 function responsesOf(operation: Operation) {
   const responses: Record<string, unknown> = {};
   for (const status of operation.statuses) {
     responses[status] = {
-      description: status === 201 ? "Created." : "Done.",
-      content: {
+      description: SUCCESS[status],
+      content: status === 204 || status === 302 ? {} : {
         "application/json": { schema: schemaOf(operation.output, "output") },
       },
     };
@@ -69,7 +71,7 @@ const SECURITY = {
 export function describe(slug: string, operations: Operation[]) {
   const paths: Record<string, Record<string, unknown>> = {};
   for (const operation of operations) {
-    const path = operation.path === "/" ? `/${slug}` : `/${slug}${operation.path}`;
+    const path = operation.path === "/" ? `/${slug}` : `/${slug}${operation.path.replace(/:(\w+)/g, "{$1}")}`;
     paths[path] = {
       ...paths[path],
       [operation.method.toLowerCase()]: {

@@ -6,8 +6,9 @@ import { parseInput, readJson } from "./body.ts";
 
 /** What a handler gives back: the body, and one of the operation's statuses (the first where absent). */
 export interface Answer {
-  body: unknown;
-  status?: 200 | 201;
+  body?: unknown;
+  status?: Operation["statuses"][number];
+  headers?: Record<string, string>;
 }
 
 /** One operation of a function, ready to be mounted. */
@@ -24,11 +25,18 @@ export function route<Input extends z.ZodType, Output extends z.ZodType>(
   return {
     operation,
     async handle(context) {
-      const given = operation.body === "json" ? await readJson(context, operation.maxBodyBytes) : context.req.query();
-      const { body, status } = await handler(parseInput(operation.input, given), context);
-      return context.json(operation.output.parse(body), status ?? operation.statuses[0] ?? 200);
+      const given = operation.body === "json"
+        ? await readJson(context, operation.maxBodyBytes)
+        : { ...context.req.query(), ...context.req.param() };
+      return render(operation, context, await handler(parseInput(operation.input, given), context));
     },
   };
+}
+
+function render(operation: Operation, context: AppContext, { body, status, headers }: Answer): Response {
+  const code = status ?? operation.statuses[0] ?? 200;
+  if (code === 204 || code === 302) return context.body(null, code, headers);
+  return context.json(operation.output.parse(body), code, headers);
 }
 
 /** For a body the contract cannot parse in one piece: the handler reads the request itself. */
@@ -39,8 +47,7 @@ export function streamedRoute<Input extends z.ZodType, Output extends z.ZodType>
   return {
     operation,
     async handle(context) {
-      const { body, status } = await handler(context);
-      return context.json(operation.output.parse(body), status ?? operation.statuses[0] ?? 200);
+      return render(operation, context, await handler(context));
     },
   };
 }

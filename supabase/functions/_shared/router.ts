@@ -1,20 +1,31 @@
 // The operations of a function as a Hono app: authentication and handler for each, 404 and 405 for what is left.
-import { Hono } from "hono";
+import { Hono, type MiddlewareHandler } from "hono";
 import { authenticate, type Env } from "./auth.ts";
 import { OperationError } from "./errors.ts";
 import { fail } from "./failure.ts";
 import type { Route } from "./route.ts";
 
+/** A GET may count (a share's downloads) and cost: Hono would run it for a HEAD too, which asks for nothing of that. */
+const refuseHead: MiddlewareHandler<Env> = async (context, next) =>
+  context.req.raw.method === "HEAD" ? context.notFound() : await next();
+
+/** An id in a path is a UUID, so that `/:file_id` takes the name of no other route. */
+const ID = "[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}";
+const isId = (parameter: string) => /(^|_)id$/.test(parameter);
+
+/** A path of the contract as the router takes it, and as a pattern to ask which methods a path has. */
+const mounted = (path: string) =>
+  path.replace(/:(\w+)/g, (whole, name: string) => isId(name) ? `${whole}{${ID}}` : whole);
+const patternOf = (path: string) =>
+  new RegExp(`^${path.replace(/:(\w+)/g, (_, name: string) => isId(name) ? ID : "[^/]+")}$`);
+
 /** Mounts the routes below the function's own path. */
 export function createRouter(slug: string, routes: Route[]): Hono<Env> {
   const router = new Hono<Env>({ strict: false }).basePath(`/${slug}`);
-  const methods = new Map<string, string[]>([["/health", ["GET"]], [
-    "/openapi.json",
-    ["GET"],
-  ]]);
+  const known = [["GET", /^\/(health|openapi\.json)$/]] as [string, RegExp][];
   for (const { operation: { method, path, callers }, handle } of routes) {
-    methods.set(path, [...methods.get(path) ?? [], method]);
-    router.on(method, path, authenticate(callers), handle);
+    known.push([method, patternOf(path)]);
+    router.on(method, mounted(path), refuseHead, authenticate(callers), handle);
   }
   router.get("/openapi.json", async (context) => {
     const { describe } = await import("./openapi.ts");
@@ -23,9 +34,9 @@ export function createRouter(slug: string, routes: Route[]): Hono<Env> {
 
   router.notFound((context) => {
     const path = context.req.path.slice(slug.length + 1).replace(/\/$/, "") || "/";
-    const allowed = methods.get(path);
+    const allowed = known.filter(([, pattern]) => pattern.test(path)).map(([method]) => method);
     const { requestId } = context.env;
-    if (!allowed) {
+    if (allowed.length === 0) {
       return fail(context, new OperationError("route_not_found", "There is no such route here."), requestId);
     }
     context.header("allow", [...allowed, "OPTIONS"].join(", "));

@@ -1,0 +1,447 @@
+-- Claiming in turns: who asks for work is led from project to project, so that a project with ten thousand tasks does not
+-- keep one with ten waiting; inside a project it is priority, then age. Limits on how much may run at once are kept here.
+
+drop function private.fail_abandoned_tasks(uuid[]);
+
+-- Takes back what dead workers hold: with attempts left the task is pending again, else it has failed for good.
+create function private.reclaim_tasks()
+returns void
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+declare
+  v_task public.agent_tasks;
+  v_progress private.execution_progress;
+begin
+  with expired as (
+    select t.id from public.agent_tasks as t
+    where t.status = 'running' and t.lease_expires_at < now() and t.attempt < t.max_attempts
+    order by t.lease_expires_at
+    limit 100
+    for no key update skip locked
+  ), returned as (
+    update public.agent_tasks as t set status = 'pending', available_at = t.lease_expires_at, lease_expires_at = null, lease_digest = null
+    from expired as e
+    where t.id = e.id
+    returning t.workflow_execution_id, t.project_id, t.id, t.worker_id, t.attempt
+  )
+  insert into public.execution_events (workflow_execution_id, project_id, task_id, type, data)
+  select r.workflow_execution_id, r.project_id, r.id, 'task.expired', jsonb_build_object('attempt', r.attempt, 'worker_id', r.worker_id)
+  from returned as r;
+
+  for v_task in
+    select t.* from public.agent_tasks as t
+    where t.status = 'running' and t.lease_expires_at < now() and t.attempt >= t.max_attempts
+    order by t.lease_expires_at
+    limit 20
+  loop
+    select p.* into v_progress
+    from private.execution_progress as p where p.workflow_execution_id = v_task.workflow_execution_id;
+    -- Whoever is busy in the execution may be reporting this very task: the next claim looks again.
+    continue when not pg_try_advisory_xact_lock(uuid_hash_extended(v_progress.root_execution_id, 1));
+    select t.* into v_task from public.agent_tasks as t
+    where t.id = v_task.id and t.status = 'running' and t.lease_expires_at < now()
+    for no key update skip locked;
+    continue when v_task.id is null;
+    perform private.give_up(
+      v_task, format('The lease of worker %s expired on attempt %s of %s.', v_task.worker_id, v_task.attempt, v_task.max_attempts),
+      '{"reason": "lease_expired"}', true
+    );
+  end loop;
+end
+$$;
+
+-- The next project after the last one that has a task for these workers. p_projects null: any.
+create function private.next_project(p_agent_types text[], p_projects uuid[], p_after uuid)
+returns uuid
+language plpgsql
+stable
+security definer
+set search_path = ''
+set plan_cache_mode = force_generic_plan
+as $$
+begin
+  if p_projects is null then
+    return (
+      select t.project_id from public.agent_tasks as t
+      where t.status = 'pending' and t.project_id > p_after and t.agent_type = any (p_agent_types) and t.available_at <= now()
+      order by t.project_id
+      limit 1
+    );
+  end if;
+  return (
+    select t.project_id from unnest(p_projects) as p (id)
+    cross join lateral (
+      select t.project_id from public.agent_tasks as t
+      where t.status = 'pending' and t.project_id = p.id and t.agent_type = any (p_agent_types) and t.available_at <= now()
+      limit 1
+    ) as t
+    where p.id > p_after
+    order by p.id
+    limit 1
+  );
+end
+$$;
+
+-- How many more tasks of a project may run, and which of its executions are full. Who asks holds the project's turn
+-- until the claim commits, so that two claims do not both take the last place.
+create function private.claim_room(p_project_id uuid, p_limit integer, out v_room integer, out v_full uuid[])
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+begin
+  perform pg_advisory_xact_lock(uuid_hash_extended(p_project_id, 3));
+  select p_limit - count(*) into v_room
+  from public.agent_tasks as t where t.status = 'running' and t.project_id = p_project_id;
+  v_full := array(
+    select l.workflow_execution_id from private.limited_executions as l
+    where l.project_id = p_project_id and l.concurrency_limit <= (
+      select count(*) from public.agent_tasks as t
+      where t.status = 'running' and t.project_id = p_project_id and t.workflow_execution_id = l.workflow_execution_id
+    )
+  );
+end
+$$;
+
+-- Leases up to p_limit tasks of one project to a worker.
+create function private.claim_in_project(
+  p_project_id uuid, p_execution_id uuid, p_worker_id text, p_agent_types text[], p_limit integer, p_lease_seconds integer
+)
+returns jsonb
+language plpgsql
+volatile
+security definer
+set search_path = ''
+set plan_cache_mode = force_generic_plan
+as $$
+declare
+  v_project record;
+  v_room record;
+  v_ids uuid[];
+  v_tasks jsonb;
+begin
+  select
+    p.status, case when jsonb_typeof(p.settings -> 'concurrency_limit') = 'number' then (p.settings ->> 'concurrency_limit')::numeric end as "limit",
+    exists (select from private.limited_executions as l where l.project_id = p.id) as has_limited
+  into v_project
+  from public.projects as p where p.id = p_project_id;
+  if v_project.status is distinct from 'active' then
+    return '[]';
+  end if;
+  if v_project."limit" is not null or v_project.has_limited then
+    v_room := private.claim_room(p_project_id, least(greatest(v_project."limit", 0), 1000000)::integer);
+    v_ids := private.pick_limited_tasks(
+      p_project_id, p_execution_id, p_agent_types, least(p_limit, coalesce(v_room.v_room, p_limit)), v_room.v_full
+    );
+  elsif p_execution_id is null then
+    v_ids := array(
+      select t.id from public.agent_tasks as t
+      where t.status = 'pending' and t.project_id = p_project_id and t.agent_type = any (p_agent_types) and t.available_at <= now()
+      order by t.priority desc, t.available_at
+      limit p_limit
+      for no key update skip locked
+    );
+  else
+    v_ids := array(
+      select t.id from public.agent_tasks as t
+      where t.status = 'pending' and t.project_id = p_project_id and t.workflow_execution_id = p_execution_id
+        and t.agent_type = any (p_agent_types) and t.available_at <= now()
+      order by t.priority desc, t.available_at
+      limit p_limit
+      for no key update skip locked
+    );
+  end if;
+  if v_ids = '{}' then
+    return '[]';
+  end if;
+
+  with leased as materialized (
+    select x.id, gen_random_uuid() as token from unnest(v_ids) as x (id)
+  ), claimed as (
+    update public.agent_tasks as t
+    set status = 'running', worker_id = p_worker_id, attempt = t.attempt + 1, started_at = now(), report_digest = null,
+      error_message = null, lease_digest = sha256(uuid_send(l.token)),
+      lease_expires_at = now() + make_interval(secs => least(p_lease_seconds, coalesce(t.timeout_seconds, p_lease_seconds)))
+    from leased as l
+    where t.id = l.id
+    returning t.*, l.token
+  ), logged as (
+    insert into public.execution_events (workflow_execution_id, project_id, task_id, type, data)
+    select c.workflow_execution_id, c.project_id, c.id, 'task.running',
+      jsonb_build_object('attempt', c.attempt, 'worker_id', c.worker_id)
+    from claimed as c
+  )
+  select jsonb_agg(jsonb_build_object(
+    'id', c.id, 'lease_token', c.token, 'lease_expires_at', c.lease_expires_at, 'execution_id', c.workflow_execution_id,
+    'project_id', c.project_id, 'node_id', c.node_id, 'agent_type', c.agent_type, 'agent_id', c.agent_id,
+    'attempt', c.attempt, 'max_attempts', c.max_attempts, 'map_index', c.map_index, 'iteration', c.iteration,
+    'input_data', c.input_data
+  ) order by c.priority desc, c.available_at, c.node_index, c.map_index)
+  into v_tasks
+  from claimed as c;
+  return v_tasks;
+end
+$$;
+
+-- The same choice where executions bound how much of them may run: full ones are passed over, and of the others no more
+-- is taken than they have room for.
+create function private.pick_limited_tasks(
+  p_project_id uuid, p_execution_id uuid, p_agent_types text[], p_limit integer, p_full uuid[]
+)
+returns uuid[]
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+declare
+  v_task record;
+  v_full uuid[] := p_full;
+  v_ids uuid[] := '{}';
+begin
+  -- One at a time, as each task taken may fill its execution.
+  while cardinality(v_ids) < p_limit loop
+    select t.id, t.workflow_execution_id into v_task
+    from public.agent_tasks as t
+    where t.status = 'pending' and t.project_id = p_project_id and t.agent_type = any (p_agent_types) and t.available_at <= now()
+      and (p_execution_id is null or t.workflow_execution_id = p_execution_id)
+      and t.workflow_execution_id <> all (v_full) and t.id <> all (v_ids)
+    order by t.priority desc, t.available_at
+    limit 1
+    for no key update skip locked;
+    exit when v_task.id is null;
+    v_ids := array_append(v_ids, v_task.id);
+    if exists (
+      select from private.limited_executions as l
+      where l.workflow_execution_id = v_task.workflow_execution_id and l.concurrency_limit <= (
+        select count(*) from public.agent_tasks as t
+        where t.workflow_execution_id = l.workflow_execution_id and (t.status = 'running' and t.project_id = p_project_id or t.id = any (v_ids))
+      )
+    ) then
+      v_full := array_append(v_full, v_task.workflow_execution_id);
+    end if;
+  end loop;
+  return v_ids;
+end
+$$;
+
+create or replace function private.claim_tasks(
+  p_worker_id text, p_agent_types text[], p_limit integer, p_lease_seconds integer, p_project_id uuid, p_execution_id uuid
+)
+returns jsonb
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+declare
+  v_project_id uuid;
+  v_tasks jsonb;
+begin
+  if coalesce(char_length(p_worker_id), 0) not between 1 and 200 then
+    perform private.refuse_field('worker_id', 'must have 1 to 200 characters');
+  end if;
+  if coalesce(cardinality(p_agent_types), 0) not between 1 and 100 then
+    perform private.refuse_field('agent_types', 'must name 1 to 100 agent types');
+  end if;
+  if p_limit is null or p_limit not between 1 and 100 then
+    perform private.refuse_field('limit', 'must be between 1 and 100');
+  end if;
+  if p_lease_seconds is null or p_lease_seconds not between 1 and 86400 then
+    perform private.refuse_field('lease_seconds', 'must be between 1 and 86400');
+  end if;
+  if p_execution_id is not null then
+    select x.project_id into v_project_id from public.workflow_executions as x where x.id = p_execution_id;
+    if v_project_id is null or private.role_in_project(v_project_id) is null
+      or v_project_id <> coalesce(p_project_id, v_project_id)
+    then
+      perform private.refuse('execution_not_found', 'There is no such execution, or you are not a member of its project.');
+    end if;
+  end if;
+  v_project_id := coalesce(v_project_id, p_project_id);
+  if v_project_id is not null then
+    perform private.require_role(v_project_id, 'editor');
+  end if;
+
+  v_tasks := private.claim_in_turn(v_project_id, p_execution_id, p_worker_id, p_agent_types, p_limit, p_lease_seconds);
+  -- Nothing has to run in the background: who finds too little to do takes back what dead workers hold, and so does one
+  -- busy claim in sixteen.
+  if (jsonb_array_length(v_tasks) < p_limit or random() < 0.0625)
+    and exists (select from public.agent_tasks as t where t.status = 'running' and t.lease_expires_at < now())
+  then
+    perform private.reclaim_tasks();
+    if jsonb_array_length(v_tasks) < p_limit then
+      v_tasks := v_tasks || private.claim_in_turn(
+        v_project_id, p_execution_id, p_worker_id, p_agent_types, p_limit - jsonb_array_length(v_tasks), p_lease_seconds
+      );
+    end if;
+  end if;
+  return jsonb_build_object('tasks', v_tasks);
+end
+$$;
+
+-- Leases tasks of the one project given, or of every project that the caller may work for, in turn. Where the turn is
+-- remembered is the connection: exact turns for each, and nothing shared to wait for.
+create function private.claim_in_turn(
+  p_project_id uuid, p_execution_id uuid, p_worker_id text, p_agent_types text[], p_limit integer, p_lease_seconds integer
+)
+returns jsonb
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+declare
+  c_before_all constant uuid := '00000000-0000-0000-0000-000000000000';
+  v_last uuid := coalesce(nullif(current_setting('genesis.last_project', true), '')::uuid, gen_random_uuid());
+  v_start uuid := v_last;
+  v_has_wrapped boolean := false;
+  v_projects uuid[];
+  v_project_id uuid;
+  v_tasks jsonb := '[]';
+begin
+  if p_project_id is not null then
+    return private.claim_in_project(p_project_id, p_execution_id, p_worker_id, p_agent_types, p_limit, p_lease_seconds);
+  end if;
+  if not private.is_worker() then
+    v_projects := array(select private.project_ids('editor'));
+  end if;
+  loop
+    v_project_id := private.next_project(p_agent_types, v_projects, v_last);
+    if v_project_id is null and not v_has_wrapped then
+      v_has_wrapped := true;
+      v_project_id := private.next_project(p_agent_types, v_projects, c_before_all);
+    end if;
+    exit when v_project_id is null or (v_has_wrapped and v_project_id > v_start);
+    v_tasks := v_tasks || private.claim_in_project(
+      v_project_id, null, p_worker_id, p_agent_types, p_limit - jsonb_array_length(v_tasks), p_lease_seconds
+    );
+    v_last := v_project_id;
+    exit when jsonb_array_length(v_tasks) >= p_limit;
+  end loop;
+  if v_last <> v_start then
+    perform set_config('genesis.last_project', v_last::text, false);
+  end if;
+  return v_tasks;
+end
+$$;
+
+-- May the caller speak for tasks of this project? Where they may not even see it, the task does not exist for them. A
+-- worker is asked for nothing but that the project can change.
+create or replace function private.require_task_access(p_project_id uuid)
+returns void
+language plpgsql
+stable
+security definer
+set search_path = ''
+as $$
+declare
+  v_status text;
+begin
+  if private.is_worker() then
+    select p.status into v_status from public.projects as p where p.id = p_project_id;
+    if v_status = 'active' then
+      return;
+    end if;
+  end if;
+  if p_project_id is null or private.role_in_project(p_project_id) is null then
+    perform private.refuse('task_not_found', 'There is no such task, or you are not a member of its project.');
+  end if;
+  perform private.require_role(p_project_id, 'editor');
+end
+$$;
+
+-- The task that a worker speaks of, locked, if its lease holds it.
+create function private.lock_leased_task(p_task_id uuid, p_lease_token uuid)
+returns public.agent_tasks
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+declare
+  v_task public.agent_tasks;
+begin
+  select t.* into v_task from public.agent_tasks as t where t.id = p_task_id for no key update;
+  perform private.require_task_access(v_task.project_id);
+  if v_task.lease_digest is distinct from sha256(uuid_send(p_lease_token)) then
+    perform private.refuse('task_lease_lost', 'This lease no longer holds the task.', jsonb_build_object('status', v_task.status));
+  end if;
+  if v_task.status not in ('running', 'cancelled') then
+    perform private.refuse('task_lease_lost', format('The task is %s.', v_task.status), jsonb_build_object('status', v_task.status));
+  end if;
+  return v_task;
+end
+$$;
+
+-- Keeps a lease, but never beyond the time that the node gives an attempt.
+create or replace function private.heartbeat_task(p_task_id uuid, p_lease_token uuid, p_lease_seconds integer)
+returns jsonb
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+declare
+  v_task public.agent_tasks;
+begin
+  if p_lease_seconds is null or p_lease_seconds not between 1 and 86400 then
+    perform private.refuse_field('lease_seconds', 'must be between 1 and 86400');
+  end if;
+  v_task := private.lock_leased_task(p_task_id, p_lease_token);
+  if v_task.status = 'cancelled' then
+    return jsonb_build_object('lease_expires_at', null, 'cancelled', true);
+  end if;
+  if v_task.timeout_seconds is not null and v_task.started_at + make_interval(secs => v_task.timeout_seconds) <= now() then
+    perform private.refuse('task_lease_lost', format('The attempt has used up its %s s.', v_task.timeout_seconds), '{"status": "running"}');
+  end if;
+  update public.agent_tasks as t
+  set lease_expires_at = least(
+    now() + make_interval(secs => p_lease_seconds), t.started_at + make_interval(secs => t.timeout_seconds)
+  )
+  where t.id = p_task_id
+  returning t.* into v_task;
+  return jsonb_build_object('lease_expires_at', v_task.lease_expires_at, 'cancelled', false);
+end
+$$;
+
+-- Gives a lease back unused: the task is pending again at once, and the attempt does not count.
+create function private.release_task(p_task_id uuid, p_lease_token uuid)
+returns jsonb
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+declare
+  v_task public.agent_tasks := private.lock_leased_task(p_task_id, p_lease_token);
+begin
+  if v_task.status = 'running' then
+    update public.agent_tasks as t
+    set status = 'pending', attempt = t.attempt - 1, available_at = now(), lease_expires_at = null, lease_digest = null
+    where t.id = p_task_id
+    returning t.* into v_task;
+    perform private.add_event(
+      v_task.workflow_execution_id, v_task.project_id, v_task.id, 'task.released', jsonb_build_object('worker_id', v_task.worker_id)
+    );
+  end if;
+  return jsonb_build_object('task', private.task_json(v_task));
+end
+$$;
+
+create function public.release_task(task_id uuid, lease_token uuid)
+returns jsonb
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+begin
+  return private.release_task(release_task.task_id, release_task.lease_token);
+end
+$$;
+grant execute on function private.release_task(uuid, uuid), public.release_task(uuid, uuid) to authenticated, service_role;
