@@ -100,7 +100,7 @@ export async function become(tx: postgres.TransactionSql, actor: Actor): Promise
 
 /** Calls a public door with named arguments as whoever the transaction runs as. */
 export async function callDoor(
-  tx: postgres.TransactionSql,
+  tx: postgres.TransactionSql | postgres.Sql,
   door: string,
   args: Record<string, unknown> = {},
 ): Promise<Answer> {
@@ -129,7 +129,7 @@ function roleOf(actor: Actor): [string | null, Record<string, unknown>] {
 }
 
 // Objects are JSON, lists of strings are text[]; everything else is written as PostgreSQL reads it.
-function asParameter(tx: postgres.TransactionSql, value: unknown): postgres.ParameterOrJSON<never> {
+function asParameter(tx: postgres.TransactionSql | postgres.Sql, value: unknown): postgres.ParameterOrJSON<never> {
   if (Array.isArray(value) && value.every((item) => typeof item === "string")) return value as never;
   if (typeof value === "object" && value !== null) return tx.json(value as postgres.JSONValue) as never;
   return value as never;

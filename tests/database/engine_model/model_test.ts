@@ -28,7 +28,7 @@ async function run(graph: Graph, input: State, commands: Command[], fork?: Fork)
     for (const command of commands) await driver.perform(command);
     await driver.driveToTheEnd();
     await driver.checkTheEnd();
-    if (!fork || Deno.env.has("NO_FORK")) return;
+    if (!fork) return;
     driver = await driver.fork(fork);
     await driver.driveToTheEnd();
     await driver.checkTheEnd();

@@ -35,6 +35,8 @@ export interface Task {
   key: number[];
   /** What it was when a failure of the execution cancelled it. */
   before?: TaskStatus;
+  /** Of a map: what it should run over is no list. */
+  hasNoList?: boolean;
   /** Of a workflow: what it runs. */
   child?: Execution;
 }
@@ -183,19 +185,24 @@ export class Execution {
       if (task.before === "running") task.attempt -= 1;
       task.status = task.before === "running" ? "pending" : task.before;
       task.before = undefined;
-      task.child?.resume();
+      task.delayed = false;
+      if (task.child?.status === "cancelled") task.child.retry();
     }
     for (const task of failed) {
       task.attempt = 0;
       task.delayed = false;
-      if (task.index === null && task.node.type !== "agent") this.begin(task);
-      else task.status = "pending";
+      if (task.child) {
+        // What it runs goes on where it failed.
+        task.status = "waiting";
+        task.child.retry();
+      } else if (task.index === null && task.node.type !== "agent") {
+        this.begin(task);
+        if (task.hasNoList) this.failForGood(task);
+      } else {
+        task.status = "pending";
+      }
     }
     this.settle();
-  }
-
-  private resume(): void {
-    if (this.status === "cancelled") this.retry();
   }
 
   /** Another execution of the same graph that keeps what was finished and does not come after `from`. */
@@ -257,7 +264,7 @@ export class Execution {
         }
         if (loop.edge.loop?.on_exhausted === "fail") {
           source.areLoopsTried = false;
-          this.end("failed", loops);
+          this.end("failed", loop);
           return true;
         }
       }
@@ -316,11 +323,12 @@ export class Execution {
       return areAllKnown ? [{ task, isReady: false }] : [];
     });
     for (const { task, isReady } of moves) {
-      if (this.status !== "running") break;
       if (task.status !== "blocked") continue;
       if (isReady) this.begin(task);
       else task.status = "skipped";
     }
+    // One that cannot begin may fail the execution, which comes after what else began.
+    for (const { task } of moves) if (task.hasNoList) this.failForGood(task);
     return moves.length > 0;
   }
 
@@ -339,7 +347,8 @@ export class Execution {
 
   private beginMap(task: Task): void {
     const list = task.node.over && listOf(task.node.over, this.state);
-    if (!list) return this.failForGood(task);
+    task.hasNoList = !list;
+    if (!list) return;
     list.forEach((item, index) => {
       const child = this.addTask(task.node, task.iteration);
       const mapped = task.node.input && this.mapInput(task.node.input, { ...this.state, item, index });
@@ -350,6 +359,7 @@ export class Execution {
   }
 
   private failForGood(task: Task): void {
+    task.hasNoList = false;
     task.status = task.node.on_failure === "skip" ? "skipped" : "failed";
     if (task.node.on_failure === "fail") this.end("failed");
     else this.closeMapOf(task);
@@ -377,7 +387,7 @@ export class Execution {
     if (task.child?.status === "running") task.child.end("cancelled");
   }
 
-  private end(status: "completed" | "failed" | "cancelled", exhausted: Loop[] = []): void {
+  private end(status: "completed" | "failed" | "cancelled", exhausted?: Loop): void {
     if (this.status !== "running") return;
     this.status = status;
     for (const task of this.tasks.filter(isOpen)) {
@@ -386,7 +396,7 @@ export class Execution {
       // A child that its parent's failure has cancelled runs on with it.
       if (status !== "completed") task.before = before;
     }
-    for (const loop of exhausted) this.taken.set(loop, 0);
+    if (exhausted) this.taken.set(exhausted, 0);
     this.parent?.execution.heed(this.parent.task);
     this.parent?.execution.settle();
   }
