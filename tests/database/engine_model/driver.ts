@@ -90,7 +90,7 @@ export class Driver {
   async perform(command: Command): Promise<void> {
     const did = await this.act(command);
     if (!did) return;
-    this.history.push(did);
+    this.history.push(did.startsWith(command.do) ? did : `${command.do}: ${did}`);
     await this.compare();
   }
 
@@ -345,7 +345,7 @@ export class Driver {
     const execution_id = this.executionIds.get(place.path);
     await this.db.rpc(this.project.owner.actor, "cancel_execution", { execution_id, reason: "a reason" });
     place.execution.cancel();
-    return `${place.path} cancelled`;
+    return place.path || "all of it";
   }
 
   private async retry(): Promise<string> {

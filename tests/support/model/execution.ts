@@ -35,15 +35,14 @@ export interface Task {
   key: number[];
   /** What it was when a failure of the execution cancelled it. */
   before?: TaskStatus;
-  /** Of a map: what it should run over is no list. */
-  hasNoList?: boolean;
   /** Of a workflow: what it runs. */
   child?: Execution;
 }
 
 const OPEN: TaskStatus[] = ["blocked", "pending", "running", "waiting"];
 const isOpen = (task: Task) => OPEN.includes(task.status);
-const isAlive = (task: Task) => task.status === "completed" || task.status === "failed";
+const isAlive = ({ status, node }: Task) =>
+  status === "completed" || (status === "failed" && node.on_failure === "continue");
 /** Has an outcome that its edges can be told. */
 const isResolved = (task: Task) => isAlive(task) || task.status === "skipped";
 
@@ -63,22 +62,25 @@ export class Execution {
   private readonly outcomes = new Map<Edge, "live" | "dead">();
   private readonly taken = new Map<Loop, number>();
   private readonly ended = new Set<Loop>();
+  /** Loops that ran out where that fails the execution. */
+  private readonly exhausted = new Set<Loop>();
+  private isFailing = false;
 
   /**
    * @param order the nodes' places in topological order; where the graph allows several, the engine's choice
    * @param parent the task that runs this execution
-   * @param start what a fork keeps: tasks, and loops that are over, with how often they were taken
+   * @param start what a fork keeps: tasks, how often loops were taken, and which are over
    */
   constructor(
     shape: Shape,
     readonly input: State,
     private readonly order: (execution: Execution, node: string) => number,
     private readonly parent?: { execution: Execution; task: Task },
-    start: { kept: Task[]; taken: Map<Loop, number> } = { kept: [], taken: new Map() },
+    start: { kept: Task[]; taken: Map<Loop, number>; ended: Loop[] } = { kept: [], taken: new Map(), ended: [] },
   ) {
     this.shape = shape;
     for (const loop of shape.loops) this.taken.set(loop, start.taken.get(loop) ?? 0);
-    for (const loop of start.taken.keys()) this.ended.add(loop);
+    for (const loop of start.ended) this.ended.add(loop);
     this.tasks.push(...start.kept);
     for (const node of shape.graph.nodes) if (!this.current(node.id)) this.addTask(node, 0);
     for (const edge of shape.flow) {
@@ -119,8 +121,6 @@ export class Execution {
   /** What every claim does first: expired leases are taken back. */
   sweep(): void {
     for (const task of this.tasks.filter((task) => task.status === "running" && task.isLeaseExpired)) {
-      // A failure before it may have ended the execution.
-      if (task.status !== "running") continue;
       task.isLeaseExpired = false;
       if (task.attempt < task.node.max_attempts) task.status = "pending";
       else this.failForGood(task);
@@ -136,6 +136,7 @@ export class Execution {
 
   complete(task: Task, output: Json | undefined, label?: string): void {
     task.status = "completed";
+    task.isLeaseExpired = false;
     task.output = output;
     task.label = label;
     this.closeMapOf(task);
@@ -143,6 +144,7 @@ export class Execution {
   }
 
   fail(task: Task): void {
+    task.isLeaseExpired = false;
     if (task.attempt < task.node.max_attempts) {
       task.status = "pending";
       task.delayed = task.node.backoff_seconds > 0;
@@ -180,6 +182,13 @@ export class Execution {
   retry(): void {
     const failed = this.tasks.filter((task) => task.status === "failed" && task.node.on_failure === "fail");
     this.status = "running";
+    this.isFailing = false;
+    for (const loop of this.exhausted) {
+      this.taken.set(loop, 0);
+      const source = this.current(loop.edge.source);
+      if (source) source.areLoopsTried = false;
+    }
+    this.exhausted.clear();
     for (const task of this.tasks) {
       if (!task.before) continue;
       if (task.before === "running") task.attempt -= 1;
@@ -197,7 +206,6 @@ export class Execution {
         task.child.retry();
       } else if (task.index === null && task.node.type !== "agent") {
         this.begin(task);
-        if (task.hasNoList) this.failForGood(task);
       } else {
         task.status = "pending";
       }
@@ -211,8 +219,7 @@ export class Execution {
     const anew = new Set([from]);
     for (const { id } of shape.graph.nodes) {
       const task = this.current(id);
-      const hasFailed = task?.status === "failed" && task.node.on_failure === "fail";
-      if (!task || !isResolved(task) || hasFailed) anew.add(id);
+      if (!task || !isResolved(task)) anew.add(id);
     }
     for (const id of anew) {
       for (const edge of [...shape.flow, ...shape.graph.edges]) if (edge.source === id) anew.add(edge.target);
@@ -220,17 +227,23 @@ export class Execution {
     const kept = this.tasks.filter((task) => !anew.has(task.node.id) && isResolved(task))
       .map((task): Task => ({ ...task, child: undefined }));
     const turns = shape.loops.filter((loop) => !anew.has(loop.edge.source));
-    const start = { kept, taken: new Map(turns.map((loop) => [loop, this.taken.get(loop) ?? 0])) };
-    return new Execution(shape, { ...this.input, ...input }, this.order, undefined, start);
+    const taken = new Map(turns.map((loop) => [loop, this.taken.get(loop) ?? 0]));
+    // A loop that ran out runs out again.
+    const ended = turns.filter((loop) => this.ended.has(loop));
+    for (const task of kept) {
+      task.areLoopsTried = !turns.some((loop) => !ended.includes(loop) && loop.edge.source === task.node.id);
+    }
+    return new Execution(shape, { ...this.input, ...input }, this.order, undefined, { kept, taken, ended });
   }
 
   // The rules.
 
+  /** All that follows happens, also beside a failure; only then the execution ends. */
   private settle(): void {
-    while (
-      this.status === "running" &&
-      (this.takeLoops() || this.resolveEdges() || this.completeIfDone() || this.unblock())
-    );
+    if (this.status !== "running") return;
+    while (this.takeLoops() || this.resolveEdges() || this.unblock());
+    const isDone = this.shape.flow.every((edge) => edge.target !== END || this.outcomes.has(edge));
+    if (this.isFailing || isDone) this.end(this.isFailing ? "failed" : "completed");
   }
 
   /** The task of a node's latest iteration: the only one that edges act on. */
@@ -263,8 +276,8 @@ export class Execution {
           return true;
         }
         if (loop.edge.loop?.on_exhausted === "fail") {
-          source.areLoopsTried = false;
-          this.end("failed", loop);
+          this.exhausted.add(loop);
+          this.isFailing = true;
           return true;
         }
       }
@@ -305,12 +318,6 @@ export class Execution {
     return hasResolved;
   }
 
-  private completeIfDone(): boolean {
-    const isDone = this.shape.flow.every((edge) => edge.target !== END || this.outcomes.has(edge));
-    if (isDone) this.end("completed");
-    return isDone;
-  }
-
   /** Tasks whose edges allow it begin or are skipped; first all of them are found, then the first one moves. */
   private unblock(): boolean {
     const moves = this.shape.graph.nodes.flatMap((node) => {
@@ -327,8 +334,6 @@ export class Execution {
       if (isReady) this.begin(task);
       else task.status = "skipped";
     }
-    // One that cannot begin may fail the execution, which comes after what else began.
-    for (const { task } of moves) if (task.hasNoList) this.failForGood(task);
     return moves.length > 0;
   }
 
@@ -347,8 +352,7 @@ export class Execution {
 
   private beginMap(task: Task): void {
     const list = task.node.over && listOf(task.node.over, this.state);
-    task.hasNoList = !list;
-    if (!list) return;
+    if (!list) return this.failForGood(task);
     list.forEach((item, index) => {
       const child = this.addTask(task.node, task.iteration);
       const mapped = task.node.input && this.mapInput(task.node.input, { ...this.state, item, index });
@@ -359,9 +363,8 @@ export class Execution {
   }
 
   private failForGood(task: Task): void {
-    task.hasNoList = false;
     task.status = task.node.on_failure === "skip" ? "skipped" : "failed";
-    if (task.node.on_failure === "fail") this.end("failed");
+    if (task.node.on_failure === "fail") this.isFailing = true;
     else this.closeMapOf(task);
   }
 
@@ -387,7 +390,7 @@ export class Execution {
     if (task.child?.status === "running") task.child.end("cancelled");
   }
 
-  private end(status: "completed" | "failed" | "cancelled", exhausted?: Loop): void {
+  private end(status: "completed" | "failed" | "cancelled"): void {
     if (this.status !== "running") return;
     this.status = status;
     for (const task of this.tasks.filter(isOpen)) {
@@ -396,7 +399,6 @@ export class Execution {
       // A child that its parent's failure has cancelled runs on with it.
       if (status !== "completed") task.before = before;
     }
-    if (exhausted) this.taken.set(exhausted, 0);
     this.parent?.execution.heed(this.parent.task);
     this.parent?.execution.settle();
   }
