@@ -35,7 +35,7 @@ async function idsInOrder(db: TestDatabase, execution_id: string): Promise<strin
 }
 
 Deno.test("an event that commits after a later one is neither missed nor read twice", async () => {
-  const { execution } = await startExecution(db, await createProject(db), graph([["a", "c"], ["b", "c"]]));
+  const { execution } = await startExecution(db, await createProject(db), graph([["a", "c"], ["b", "d"]]));
   const tasks = await claimAll(db, execution.id);
   const reader = follow(db, execution.id, 100);
   await reader.catchUp();
@@ -52,7 +52,7 @@ Deno.test("an event that commits after a later one is neither missed nor read tw
 });
 
 Deno.test("what is rolled back is not read, and holds nothing back for good", async () => {
-  const { execution } = await startExecution(db, await createProject(db), graph([["a", "c"], ["b", "c"]]));
+  const { execution } = await startExecution(db, await createProject(db), graph([["a", "c"], ["b", "d"]]));
   const tasks = await claimAll(db, execution.id);
   const reader = follow(db, execution.id, 2);
   const early = await openTransaction(db, "worker");
