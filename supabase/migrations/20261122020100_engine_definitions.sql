@@ -108,15 +108,14 @@ security definer
 set search_path = ''
 as $$
   with n as (
-    select x ->> 'node_id' as id, x ->> 'type' as type, x -> 'conf' as conf, x ->> 'agent_type' as agent_type
+    select (x ->> 'position')::integer as position, x ->> 'node_id' as id, x ->> 'type' as type, x -> 'conf' as conf,
+      x ->> 'agent_type' as agent_type
     from jsonb_array_elements(p_nodes) as x
   ), e as (
     select x ->> 'source' as source, x ->> 'target' as target, x -> 'source_position' as s, x -> 'target_position' as t, x,
       (x ->> 'source') || ' → ' || (x ->> 'target') as name, n.type as source_type
     from jsonb_array_elements(p_edges) as x
-    left join lateral (
-      select p_nodes -> ((x ->> 'source_position')::integer - 1) ->> 'type' as type where (x ->> 'source_position')::integer > 0
-    ) as n on true
+    left join n on n.position = (x ->> 'source_position')::integer
   ), numbers as (
     select n.id, k.name, k.value, k.low, k.high
     from n, lateral (values

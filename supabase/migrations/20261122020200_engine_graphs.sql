@@ -405,41 +405,46 @@ as $$
     end as mode
   ), incoming as (
     -- In a plain graph the start is no edge: what only it leads to begins at once.
-    select e.target_index, count(*)::integer as n
+    select coalesce(e.target_index, -1) as target, count(*)::integer as n
     from edges as e
     where not e.is_loop and (e.source_index > 0 or (select m.mode from mode as m) <> 'plain')
-    group by e.target_index
+    group by coalesce(e.target_index, -1)
   ), sharded as (
-    select i.target_index, i.n, case
+    select i.target, i.n, case
       when m.mode <> 'plain' or i.n = 1 then 0
       when i.n > 4 then least(16, (i.n + 3) / 4)
-      when i.target_index is null then 0
+      when i.target = -1 then 0
       else 1
     end as shards
     from incoming as i cross join mode as m
   ), steps as (
-    select e.source_index, coalesce(e.target_index, -1) as target, s.n,
+    select e.source_index, coalesce(e.target_index, -1) as target,
+      -- Only this edge leads there, and the task asks for nothing but the output.
+      s.n = 1 and k.node_index is not null as is_direct,
       case
         when s.shards = 1 then 0
         when s.shards > 1 then 1 + (row_number() over (partition by e.target_index order by e.edge_index) - 1) % s.shards
       end::smallint as shard
     from edges as e
-    join sharded as s on s.target_index is not distinct from e.target_index
+    join sharded as s on s.target = coalesce(e.target_index, -1)
+    left join known as k
+      on k.node_index = e.target_index and jsonb_typeof(coalesce(k.conf -> 'input', 'null')) = 'null'
+      and coalesce(private.as_integer(k.conf -> 'delay_seconds'), 0) = 0
     where e.source_index > 0 and not e.is_loop
   ), plans as (
     select
       s.source_index,
-      array_agg(s.target order by s.target) filter (where s.target > 0 and s.n = 1) as unlocks,
-      array_agg(s.target order by s.target, s.shard) filter (where s.target < 0 or s.n > 1) as counts,
-      array_agg(s.shard order by s.target, s.shard) filter (where s.target < 0 or s.n > 1) as count_shards
+      array_agg(s.target order by s.target) filter (where s.is_direct) as unlocks,
+      array_agg(s.target order by s.target, s.shard) filter (where not s.is_direct) as counts,
+      array_agg(s.shard order by s.target, s.shard) filter (where not s.is_direct) as count_shards
     from steps as s
     where (select m.mode from mode as m) = 'plain'
     group by s.source_index
   )
   select jsonb_build_object(
     'mode', (select m.mode from mode as m),
-    'end_edges', coalesce((select s.n from sharded as s where s.target_index is null), 0),
-    'end_shards', coalesce((select s.shards from sharded as s where s.target_index is null), 0),
+    'end_edges', coalesce((select s.n from sharded as s where s.target = -1), 0),
+    'end_shards', coalesce((select s.shards from sharded as s where s.target = -1), 0),
     'concurrency_limit', private.as_integer(p_definition -> 'concurrency_limit'),
     'has_predicates', exists (select from edges as e where e.predicate is not null),
     'reducers', coalesce(nullif(p_definition -> 'state', 'null'), '{}'),
@@ -473,7 +478,7 @@ as $$
         ]
       ))
       from known as k
-      left join sharded as s on s.target_index = k.node_index
+      left join sharded as s on s.target = k.node_index
       left join plans as p on p.source_index = k.node_index
       left join labelled as l on l.source_index = k.node_index
       left join rings as r on r.node_index = k.node_index
