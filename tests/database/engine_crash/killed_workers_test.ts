@@ -26,8 +26,12 @@ async function killWorkers(db: TestDatabase, execution_id: string): Promise<numb
     for await (const line of worker.stdout.pipeThrough(new TextDecoderStream())) {
       if (Number(line.split("\n").find((count) => Number(count) > 0) ?? 0) === 0) continue;
       await new Promise((resolve) => setTimeout(resolve, Math.random() * 400));
-      worker.kill("SIGKILL");
-      killed += 1;
+      try {
+        worker.kill("SIGKILL");
+        killed += 1;
+      } catch {
+        // Its work was done before.
+      }
       break;
     }
     await worker.status;
