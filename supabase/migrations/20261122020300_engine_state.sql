@@ -56,6 +56,21 @@ begin
 end
 $$;
 
+-- All values a path finds, as a list; null where it cannot be evaluated, like read_path.
+create function private.read_all(p_state jsonb, p_path jsonpath)
+returns jsonb
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return jsonb_path_query_array(p_state, p_path, '{}', true);
+exception
+  when others then
+    return null;
+end
+$$;
+
 -- A node's `input` read from a state: strings that begin with $ are paths, everything else is a constant.
 create function private.read_mapping(p_mapping jsonb, p_state jsonb)
 returns jsonb

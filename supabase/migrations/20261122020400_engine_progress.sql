@@ -463,11 +463,11 @@ begin
   select n.* into v_node
   from private.workflow_nodes as n where n.version_id = p_task.version_id and n.node_index = p_task.node_index;
   v_path := v_node.options ->> 'over';
-  v_items := private.read_path(v_state, v_path::jsonpath);
-  -- `$.files[*]` means the files, not the first of them.
-  if jsonb_typeof(v_items) is distinct from 'array' and v_path ~ '\[\*\]\s*$' then
-    v_items := jsonb_path_query_array(v_state, v_path::jsonpath, '{}', true);
-  end if;
+  -- `$.files[*]` means all the files, not the first of them.
+  v_items := case
+    when v_path ~ '\[\*\]\s*$' then private.read_all(v_state, v_path::jsonpath)
+    else private.read_path(v_state, v_path::jsonpath)
+  end;
   if jsonb_typeof(v_items) is distinct from 'array' then
     return jsonb_build_object('error', format('"over" of map %s finds no list in the state: %s.', p_task.node_id, v_path));
   end if;

@@ -21,6 +21,12 @@ begin
       where t.workflow_execution_id = p_execution_id and private.is_current(t)
         and not (t.status in ('completed', 'skipped') or t.status = 'failed' and n.on_failure = 'continue')
       union
+      -- A loop that did not end, as it ran out of turns, is tried anew.
+      select e.source_index
+      from private.workflow_edges as e
+      left join private.execution_loops as l on l.workflow_execution_id = p_execution_id and l.edge_index = e.edge_index
+      where e.version_id = p_version_id and e.loop_max_iterations is not null and not coalesce(l.is_ended, false)
+      union
       select e.target_index
       from anew as a
       join private.workflow_edges as e
