@@ -69,18 +69,18 @@ export class Execution {
   /**
    * @param order the nodes' places in topological order; where the graph allows several, the engine's choice
    * @param parent the task that runs this execution
-   * @param start what a fork keeps: tasks, how often loops were taken, and which are over
+   * @param start what a fork keeps: tasks, and loops that are over with how often they were taken
    */
   constructor(
     shape: Shape,
     readonly input: State,
     private readonly order: (execution: Execution, node: string) => number,
     private readonly parent?: { execution: Execution; task: Task },
-    start: { kept: Task[]; taken: Map<Loop, number>; ended: Loop[] } = { kept: [], taken: new Map(), ended: [] },
+    start: { kept: Task[]; taken: Map<Loop, number> } = { kept: [], taken: new Map() },
   ) {
     this.shape = shape;
     for (const loop of shape.loops) this.taken.set(loop, start.taken.get(loop) ?? 0);
-    for (const loop of start.ended) this.ended.add(loop);
+    for (const loop of start.taken.keys()) this.ended.add(loop);
     this.tasks.push(...start.kept);
     for (const node of shape.graph.nodes) if (!this.current(node.id)) this.addTask(node, 0);
     for (const edge of shape.flow) {
@@ -221,6 +221,8 @@ export class Execution {
       const task = this.current(id);
       if (!task || !isResolved(task)) anew.add(id);
     }
+    // A loop that ran out is tried anew.
+    for (const loop of shape.loops) if (!this.ended.has(loop)) anew.add(loop.edge.source);
     for (const id of anew) {
       for (const edge of [...shape.flow, ...shape.graph.edges]) if (edge.source === id) anew.add(edge.target);
     }
@@ -228,12 +230,7 @@ export class Execution {
       .map((task): Task => ({ ...task, child: undefined }));
     const turns = shape.loops.filter((loop) => !anew.has(loop.edge.source));
     const taken = new Map(turns.map((loop) => [loop, this.taken.get(loop) ?? 0]));
-    // A loop that ran out runs out again.
-    const ended = turns.filter((loop) => this.ended.has(loop));
-    for (const task of kept) {
-      task.areLoopsTried = !turns.some((loop) => !ended.includes(loop) && loop.edge.source === task.node.id);
-    }
-    return new Execution(shape, { ...this.input, ...input }, this.order, undefined, { kept, taken, ended });
+    return new Execution(shape, { ...this.input, ...input }, this.order, undefined, { kept, taken });
   }
 
   // The rules.
