@@ -65,6 +65,7 @@ export class Execution {
   /** Loops that ran out where that fails the execution. */
   private readonly exhausted = new Set<Loop>();
   private isFailing = false;
+  private isSettling = false;
 
   /**
    * @param order the nodes' places in topological order; where the graph allows several, the engine's choice
@@ -237,8 +238,11 @@ export class Execution {
 
   /** All that follows happens, also beside a failure; only then the execution ends. */
   private settle(): void {
-    if (this.status !== "running") return;
+    // What a task runs may end within the step that begins it.
+    if (this.status !== "running" || this.isSettling) return;
+    this.isSettling = true;
     while (this.takeLoops() || this.resolveEdges() || this.unblock());
+    this.isSettling = false;
     const isDone = this.shape.flow.every((edge) => edge.target !== END || this.outcomes.has(edge));
     if (this.isFailing || isDone) this.end(this.isFailing ? "failed" : "completed");
   }
