@@ -61,6 +61,8 @@ export class Execution {
   readonly shape: Shape;
   private readonly outcomes = new Map<Edge, "live" | "dead">();
   private readonly taken = new Map<Loop, number>();
+  /** What a retry allows a loop that ran out, beyond its own bound. */
+  private readonly granted = new Map<Loop, number>();
   private readonly ended = new Set<Loop>();
   /** Loops that ran out where that fails the execution. */
   private readonly exhausted = new Set<Loop>();
@@ -185,7 +187,7 @@ export class Execution {
     this.status = "running";
     this.isFailing = false;
     for (const loop of this.exhausted) {
-      this.taken.set(loop, 0);
+      this.granted.set(loop, this.taken.get(loop) ?? 0);
       const source = this.current(loop.edge.source);
       if (source) source.areLoopsTried = false;
     }
@@ -272,7 +274,8 @@ export class Execution {
       const loops = this.shape.loops.filter((loop) => loop.edge.source === id);
       for (const loop of loops) {
         if (!this.isLive(loop.edge, source)) continue;
-        if ((this.taken.get(loop) ?? 0) < (loop.edge.loop?.max_iterations ?? 0)) {
+        const budget = (loop.edge.loop?.max_iterations ?? 0) + (this.granted.get(loop) ?? 0);
+        if ((this.taken.get(loop) ?? 0) < budget) {
           this.fire(loop);
           return true;
         }
@@ -293,6 +296,7 @@ export class Execution {
     for (const other of this.shape.loops) {
       if (!loop.body.has(other.edge.source) || other.edge.source === loop.edge.source) continue;
       this.taken.set(other, 0);
+      this.granted.delete(other);
       this.ended.delete(other);
     }
     for (const edge of this.shape.flow) {
