@@ -193,6 +193,15 @@ export const MATRIX: Entry[] = [
     ...byOperationsOnly,
   },
   {
+    table: "public.task_decisions",
+    row: "the project's",
+    where: "id = '{decision}'",
+    insert: "(task_id, project_id, user_id, decision) values ('{approval}', '{project}', '{me}', 'approved')",
+    set: "decision = 'approved'",
+    select: readable,
+    ...byOperationsOnly,
+  },
+  {
     table: "public.execution_events",
     row: "the project's",
     where: "workflow_execution_id = '{execution}' and type = 'execution.started'",

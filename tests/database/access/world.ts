@@ -35,6 +35,9 @@ export async function createWorld(db: TestDatabase): Promise<World> {
     `project_collaborators (project_id, user_id) values ('${project.id}', '${mate.id}')`,
   );
   const { execution, tasks: [task] } = await startExecution(db, project, graph([["a", "b"]]));
+  const approval = await startExecution(db, project, { nodes: [{ id: "review", type: "approval" }], edges: [] });
+  await db.rpc(project.owner.actor, "decide_task", { task_id: approval.tasks[0].id, decision: "rejected" });
+  const [decision] = await db.sql`select id from public.task_decisions where task_id = ${approval.tasks[0].id}`;
   const [privateSession, sharedSession, formerSession] = [
     await createChatSession(db, project.id, project.editor),
     await createChatSession(db, project.id, project.editor, true),
@@ -63,6 +66,8 @@ export async function createWorld(db: TestDatabase): Promise<World> {
     workflow: execution.workflow_id,
     execution: execution.id,
     task: task.id,
+    approval: approval.tasks[0].id,
+    decision: decision?.id,
     artifact:
       (await db.rpc("worker", "save_artifact", { project_id: project.id, file_path: "a", content: "a" })).artifact.id,
     privateSession,
