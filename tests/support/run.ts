@@ -89,7 +89,7 @@ export function runOf(db: TestDatabase, project: Project, id: string) {
     claim,
     lease,
     row,
-    complete: (name: string, output_data?: unknown, fields: Record<string, unknown> = {}) =>
+    complete: (name: string, output_data: unknown = {}, fields: Record<string, unknown> = {}) =>
       send(name, { output_data, ...fields }),
     fail: (name: string, error_message = "no luck") => send(name, { status: "failed", error_message }),
     /** The refusal of a report, after which the lease is still there. */
