@@ -44,6 +44,16 @@ function noteError(error: DatabaseError): void {
 const printError = console.error;
 console.error = (...values: unknown[]) => inside.getStore() ? undefined : printError(...values);
 
+/** Where a site is developed, beside the stack. */
+const LOCAL_SITES = ["http://127.0.0.1:3000/**", "http://localhost:3000/**"];
+
+/** The providers whose credentials are there. */
+function providers(external: ProjectConfig["auth"]["external"]) {
+  return Object.fromEntries(
+    Object.entries(external).filter(([, provider]) => provider?.enabled && provider.client_id && provider.secret),
+  );
+}
+
 function createApp(options: AuthDataOptions, connection: PostgresConnection, tokensAreVerified: boolean) {
   const { api, auth } = options.config;
   const { template = {}, enabled, ...email } = auth.email;
@@ -51,7 +61,7 @@ function createApp(options: AuthDataOptions, connection: PostgresConnection, tok
   const templates = Object.fromEntries(
     Object.entries(template).map(([name, { content_path, ...rest }]) => [name, {
       ...rest,
-      ...(content_path === undefined ? {} : { content_path: resolve(options.config.directory, content_path) }),
+      ...(content_path === undefined ? {} : { content_path: resolve(options.config.directory, "..", content_path) }),
     }]),
   );
   return new App({
@@ -63,7 +73,8 @@ function createApp(options: AuthDataOptions, connection: PostgresConnection, tok
       publishable_key: options.keys.publishableKey,
       secret_key: options.keys.secretKey,
       site_url: auth.site_url,
-      additional_redirect_urls: auth.additional_redirect_urls,
+      additional_redirect_urls: [...auth.additional_redirect_urls, ...LOCAL_SITES],
+      external: providers(auth.external),
       jwt_expiry: auth.jwt_expiry,
       enable_signup: auth.enable_signup,
       enable_refresh_token_rotation: auth.enable_refresh_token_rotation,

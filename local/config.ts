@@ -14,6 +14,12 @@ const FunctionConfig = z.object({
 
 const Template = z.object({ subject: z.string().optional(), content_path: z.string().optional() });
 
+const Provider = z.object({
+  enabled: z.boolean().default(false),
+  client_id: z.string().optional(),
+  secret: z.string().optional(),
+});
+
 const Auth = z.object({
   site_url: z.string().default("http://127.0.0.1:3000"),
   additional_redirect_urls: z.array(z.string()).default([]),
@@ -41,6 +47,8 @@ const Auth = z.object({
     otp_expiry: z.number().optional(),
     template: z.record(z.string(), Template).optional(),
   }).default({}),
+  /** Lite knows these two. */
+  external: z.object({ github: Provider.optional(), google: Provider.optional() }).default({}),
   hook: z.object({
     custom_access_token: z.object({ enabled: z.boolean().default(false), uri: z.string() }).optional(),
   }).default({}),
@@ -68,13 +76,13 @@ export interface ProjectConfig extends z.infer<typeof Config> {
   directory: string;
 }
 
-/** `env(NAME)` in a value stands for an environment variable, as in the official CLI. */
+/** `env(NAME)` in a value stands for an environment variable, as in the official CLI; one that is not set, for nothing. */
 function substitute(value: unknown): unknown {
   if (typeof value === "string") {
     const name = /^env\(([A-Za-z_][A-Za-z0-9_]*)\)$/.exec(value)?.[1];
-    return name === undefined ? value : Deno.env.get(name) ?? value;
+    return name === undefined ? value : Deno.env.get(name) || undefined;
   }
-  if (Array.isArray(value)) return value.map(substitute);
+  if (Array.isArray(value)) return value.map(substitute).filter((inner) => inner !== undefined);
   if (typeof value !== "object" || value === null || value instanceof Date) return value;
   return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, substitute(inner)]));
 }
@@ -89,6 +97,16 @@ export async function readConfig(file: string): Promise<ProjectConfig> {
     const reason = thrown instanceof z.ZodError ? z.prettifyError(thrown) : messageOf(thrown);
     throw new UserError(`Cannot use ${join(directory, "config.toml")}: ${reason}`);
   }
+}
+
+/**
+ * Auth as a first minute wants it: an address counts as confirmed at once, and any password of six characters does.
+ * `--strict-auth` keeps what config.toml says, which is written for production.
+ */
+export function relaxAuth({ auth, ...config }: ProjectConfig): ProjectConfig {
+  const email = { ...auth.email, enable_confirmations: false };
+  const minimum_password_length = Math.min(6, auth.minimum_password_length);
+  return { ...config, auth: { ...auth, email, minimum_password_length, password_requirements: "" } };
 }
 
 /** Reads sizes like 50MiB, in bytes. */

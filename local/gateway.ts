@@ -5,6 +5,7 @@ import { allowAnyOrigin, isPreflight, preflight } from "./cors.ts";
 import { indexPage } from "./index_page.ts";
 import type { Keys } from "./keys.ts";
 import type { MailService } from "./mail.ts";
+import type { RealtimeService } from "./realtime/mod.ts";
 import type { StorageService } from "./storage/mod.ts";
 import { messageOf, UserError } from "./user_error.ts";
 
@@ -13,6 +14,7 @@ export interface GatewayOptions {
   keys: Keys;
   authData: AuthData;
   storage: StorageService;
+  realtime: RealtimeService;
   mail: MailService;
   functions(request: Request, url: URL, credentials: Credentials, completed: Promise<void>): Promise<Response>;
   log(line: string): void;
@@ -47,7 +49,7 @@ function translate(request: Request, credentials: Credentials, keys: Keys): Requ
 }
 
 function handlers(options: GatewayOptions): Record<string, Handler> {
-  const { keys, authData, storage, mail } = options;
+  const { keys, authData, storage, realtime, mail } = options;
   return {
     "/auth/v1": (request, _url, credentials) => authData.auth(translate(request, credentials, keys)),
     "/rest/v1": (request, _url, credentials) => {
@@ -71,6 +73,13 @@ function handlers(options: GatewayOptions): Record<string, Handler> {
       }
       return storage.fetch(request, credentials.caller);
     },
+    "/realtime/v1": (request, url, credentials) => {
+      if (credentials.wrongKey) return Promise.resolve(refuse(401, WRONG_KEY));
+      if (credentials.tokenError || (!credentials.key && !credentials.token)) {
+        return Promise.resolve(refuse(401, { message: "Unauthorized" }));
+      }
+      return realtime.fetch(request, url, credentials.caller);
+    },
     "/mail": (request, _url, credentials) => mail.fetch(request, credentials.caller.role === "service_role"),
   };
 }
@@ -85,6 +94,8 @@ export function startGateway(options: GatewayOptions): Gateway {
     const credentials = await readCredentials(request, url);
     if (/^\/functions\/v1\/./.test(url.pathname)) return await options.functions(request, url, credentials, completed);
     if (isPreflight(request)) return preflight(request);
+    // As it is: a response that upgrades its connection cannot be dressed.
+    if (url.pathname === "/realtime/v1/websocket") return await options.realtime.connect(request, url);
     const service = services.find(([prefix]) => url.pathname === prefix || url.pathname.startsWith(`${prefix}/`));
     if (service) return allowAnyOrigin(await service[1](request, url, credentials));
     if (url.pathname === "/") return indexPage(url.origin);

@@ -11,13 +11,14 @@ import { UserError } from "./user_error.ts";
 
 const HELP = `Runs the whole backend on this machine: PostgreSQL, Auth, Data API, Storage, edge functions, mail.
 
-  deno task start [--port N] [--dir D] [--database-url U]   run it in the foreground
-  deno task stop  [--dir D]                                 stop the one that runs
-  deno task reset [--dir D]                                 stop it and delete its data
+  deno task start [--port N] [--dir D] [--database-url U] [--strict-auth]   run it in the foreground
+  deno task stop  [--dir D]                                                 stop the one that runs
+  deno task reset [--dir D]                                                 stop it and delete its data
 
   --port N           the URL's port, 1024 to 65534 (default ${DEFAULT_PORT}); PostgreSQL takes N + 1
   --dir D            where data, keys and mail are kept (default ${DEFAULT_DIRECTORY} in the repository)
   --database-url U   use this PostgreSQL (17 or newer, as a superuser) instead of an own one
+  --strict-auth      ask for confirmed addresses and strong passwords, as config.toml does (mail is at /mail)
   --help             show this
 `;
 
@@ -26,6 +27,7 @@ interface Arguments {
   port: number;
   directory: string;
   databaseUrl?: string;
+  strictAuth: boolean;
 }
 
 /** Reads the command line. Throws UserError for anything it does not know. */
@@ -39,6 +41,7 @@ export function readArguments(args: string[]): Arguments | "help" {
           port: { type: "string" },
           dir: { type: "string" },
           "database-url": { type: "string" },
+          "strict-auth": { type: "boolean" },
           help: { type: "boolean", short: "h" },
         },
       });
@@ -58,7 +61,8 @@ export function readArguments(args: string[]): Arguments | "help" {
   }
   const directory = values.dir === undefined ? resolve(REPOSITORY, DEFAULT_DIRECTORY) : resolve(values.dir);
   const databaseUrl = values["database-url"];
-  return { command, port, directory, ...(databaseUrl === undefined ? {} : { databaseUrl }) };
+  const strictAuth = values["strict-auth"] ?? false;
+  return { command, port, directory, strictAuth, ...(databaseUrl === undefined ? {} : { databaseUrl }) };
 }
 
 /** Aborts at the first signal that asks the stack to end. */
@@ -71,7 +75,7 @@ function endingSignal(): AbortSignal {
   return controller.signal;
 }
 
-async function start({ port, directory, databaseUrl }: Arguments): Promise<number> {
+async function start({ port, directory, databaseUrl, strictAuth }: Arguments): Promise<number> {
   const began = performance.now();
   const signal = endingSignal();
   const asked = new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve()));
@@ -85,6 +89,7 @@ async function start({ port, directory, databaseUrl }: Arguments): Promise<numbe
     stack = await startStack({
       port,
       directory,
+      strictAuth,
       signal,
       ...(databaseUrl === undefined ? {} : { databaseUrl }),
       progress: (step) => console.log(`${step} …`),

@@ -102,19 +102,27 @@ function follow(stream: ReadableStream<Uint8Array<ArrayBuffer>>, logFile: string
   return { ready, ended, tail };
 }
 
-/** Starts the server of this state directory on a port. Throws UserError when the port is busy or the disk is full. */
-export async function startPostgres(stateDirectory: string, port: number): Promise<Postgres> {
+/**
+ * Starts the server of this state directory on a port. Throws UserError when the port is busy or the disk is full.
+ *
+ * @param changed settings to start with instead of ours
+ */
+export async function startPostgres(
+  stateDirectory: string,
+  port: number,
+  changed: Partial<typeof SETTINGS> = {},
+): Promise<Postgres> {
   try {
-    return await launch(await preparePostgresHome(stateDirectory), port);
+    return await launch(await preparePostgresHome(stateDirectory), port, { ...SETTINGS, ...changed });
   } catch (thrown) {
     throw explainPlace(thrown, stateDirectory);
   }
 }
 
-async function launch(home: PostgresHome, port: number): Promise<Postgres> {
+async function launch(home: PostgresHome, port: number, values: typeof SETTINGS): Promise<Postgres> {
   if (!await Deno.stat(join(home.data, "PG_VERSION")).then(() => true, () => false)) await initialise(home);
 
-  const settings = Object.entries(SETTINGS).flatMap(([name, value]) => ["-c", `${name}=${value}`]);
+  const settings = Object.entries(values).flatMap(([name, value]) => ["-c", `${name}=${value}`]);
   const child = new Deno.Command(join(home.binaries, "bin", "postgres"), {
     args: ["-D", home.data, "-p", String(port), ...settings],
     ...home.runAs,

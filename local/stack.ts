@@ -2,7 +2,7 @@
 import { fileURLToPath } from "node:url";
 import { join, resolve } from "node:path";
 import { startAuthData } from "./auth_data.ts";
-import { parseSize, readConfig } from "./config.ts";
+import { parseSize, readConfig, relaxAuth } from "./config.ts";
 import { startFunctions } from "./functions/mod.ts";
 import { busyPort, startGateway } from "./gateway.ts";
 import { type Keys, loadKeys, writePrivately } from "./keys.ts";
@@ -12,6 +12,7 @@ import { fetchCli, pendingChanges, pushChanges } from "./migrate.ts";
 import { applyPlatform, connect, refreshPartitions } from "./platform.ts";
 import { busyDatabasePort, startPostgres, stopOrphans } from "./postgres.ts";
 import { checkExternalDatabase } from "./external_database.ts";
+import { startRealtime } from "./realtime/mod.ts";
 import { createStorage } from "./storage/mod.ts";
 import { explainFullDisk, explainPlace } from "./user_error.ts";
 
@@ -26,6 +27,8 @@ export interface StackOptions {
   project?: string;
   /** The folder with one folder per function, when it is not the project's. */
   functionsRoot?: string;
+  /** Auth as config.toml says, instead of without confirmations and password rules. */
+  strictAuth?: boolean;
   /** Gives up the start: what was started is stopped again. */
   signal?: AbortSignal;
   /** Hears what the stack is doing while it boots. */
@@ -106,7 +109,8 @@ async function compose(
   const functionsRoot = resolve(options.functionsRoot ?? join(project, "functions"));
   const url = `http://127.0.0.1:${port}`;
 
-  const config = await readConfig(join(project, "config.toml"));
+  const read = await readConfig(join(project, "config.toml"));
+  const config = options.strictAuth ? read : relaxAuth(read);
   const isNew = await Deno.stat(directory).then(() => false, () => true);
   const lock = async () => cleanups.push(await takeLock(directory, url));
   if (!isNew) await lock();
@@ -180,8 +184,12 @@ async function compose(
     log: (name, line) => log(`[${name}] ${line}`),
   });
   cleanups.push(functions.stop);
-  const gateway = startGateway({ port, keys, authData, storage, mail, functions: functions.fetch, log });
+  const realtime = await startRealtime({ databaseUrl: adminDatabaseUrl, keys, log });
+  if (realtime.off) progress(realtime.off);
+  const gateway = startGateway({ port, keys, authData, storage, realtime, mail, functions: functions.fetch, log });
   cleanups.push(gateway.stop);
+  // Before the gateway, which would wait for open connections.
+  cleanups.push(realtime.stop);
 
   const stackFile = join(directory, "stack.env");
   await writePrivately(stackFile, environmentFile(url, databaseUrl, keys));

@@ -121,6 +121,13 @@ export type Database = {
             foreignKeyName: "agent_tasks_workflow_execution_id_fkey";
             columns: ["workflow_execution_id"];
             isOneToOne: false;
+            referencedRelation: "artifact_provenance";
+            referencedColumns: ["execution_id"];
+          },
+          {
+            foreignKeyName: "agent_tasks_workflow_execution_id_fkey";
+            columns: ["workflow_execution_id"];
+            isOneToOne: false;
             referencedRelation: "workflow_executions";
             referencedColumns: ["id"];
           },
@@ -277,6 +284,13 @@ export type Database = {
             referencedColumns: ["id"];
           },
           {
+            foreignKeyName: "chat_messages_task_id_fkey";
+            columns: ["task_id"];
+            isOneToOne: false;
+            referencedRelation: "artifact_provenance";
+            referencedColumns: ["task_id"];
+          },
+          {
             foreignKeyName: "chat_messages_user_id_fkey";
             columns: ["user_id"];
             isOneToOne: false;
@@ -339,52 +353,59 @@ export type Database = {
       };
       "code_artifacts": {
         Row: {
-          "content": string;
-          "content_sha256": string;
+          "content_bytes": number | null;
+          "content_sha256": string | null;
           "created_at": string;
           "created_by": string | null;
           "file_path": string;
           "id": string;
           "is_active": boolean;
+          "is_deleted": boolean;
           "language": string | null;
           "metadata": NonNullable<Json>;
           "name": string;
           "project_id": string;
+          "restored_from": number | null;
           "task_id": string | null;
           "type": string;
           "updated_at": string;
           "version": number;
+          "content": string | null;
         };
-        ComputedFields: never;
+        ComputedFields: "content";
         Insert: {
-          "content": string;
-          "content_sha256"?: never;
+          "content_bytes"?: number | null;
+          "content_sha256"?: string | null;
           "created_at"?: string;
           "created_by"?: string | null;
           "file_path": string;
           "id"?: string;
           "is_active"?: boolean;
+          "is_deleted"?: boolean;
           "language"?: string | null;
           "metadata"?: NonNullable<Json>;
           "name": string;
           "project_id": string;
+          "restored_from"?: number | null;
           "task_id"?: string | null;
           "type"?: string;
           "updated_at"?: string;
           "version"?: number;
         };
         Update: {
-          "content"?: string;
-          "content_sha256"?: never;
+          "content_bytes"?: number | null;
+          "content_sha256"?: string | null;
           "created_at"?: string;
           "created_by"?: string | null;
           "file_path"?: string;
           "id"?: string;
           "is_active"?: boolean;
+          "is_deleted"?: boolean;
           "language"?: string | null;
           "metadata"?: NonNullable<Json>;
           "name"?: string;
           "project_id"?: string;
+          "restored_from"?: number | null;
           "task_id"?: string | null;
           "type"?: string;
           "updated_at"?: string;
@@ -411,6 +432,13 @@ export type Database = {
             isOneToOne: false;
             referencedRelation: "agent_tasks";
             referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "code_artifacts_task_id_fkey";
+            columns: ["task_id"];
+            isOneToOne: false;
+            referencedRelation: "artifact_provenance";
+            referencedColumns: ["task_id"];
           },
         ];
       };
@@ -448,6 +476,68 @@ export type Database = {
         };
         Relationships: [];
       };
+      "file_shares": {
+        Row: {
+          "created_at": string;
+          "created_by": string | null;
+          "downloads": number;
+          "expires_at": string;
+          "file_id": string;
+          "id": string;
+          "last_download_at": string | null;
+          "max_downloads": number | null;
+          "project_id": string;
+          "revoked_at": string | null;
+        };
+        ComputedFields: never;
+        Insert: {
+          "created_at"?: string;
+          "created_by"?: string | null;
+          "downloads"?: number;
+          "expires_at": string;
+          "file_id": string;
+          "id"?: string;
+          "last_download_at"?: string | null;
+          "max_downloads"?: number | null;
+          "project_id": string;
+          "revoked_at"?: string | null;
+        };
+        Update: {
+          "created_at"?: string;
+          "created_by"?: string | null;
+          "downloads"?: number;
+          "expires_at"?: string;
+          "file_id"?: string;
+          "id"?: string;
+          "last_download_at"?: string | null;
+          "max_downloads"?: number | null;
+          "project_id"?: string;
+          "revoked_at"?: string | null;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "file_shares_created_by_fkey";
+            columns: ["created_by"];
+            isOneToOne: false;
+            referencedRelation: "profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "file_shares_file_id_fkey";
+            columns: ["file_id"];
+            isOneToOne: false;
+            referencedRelation: "file_storage";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "file_shares_project_id_fkey";
+            columns: ["project_id"];
+            isOneToOne: false;
+            referencedRelation: "projects";
+            referencedColumns: ["id"];
+          },
+        ];
+      };
       "file_storage": {
         Row: {
           "bucket_name": string;
@@ -462,6 +552,7 @@ export type Database = {
           "public_url": string | null;
           "sha256": string | null;
           "status": string;
+          "upload_seconds": number;
           "uploaded_by": string | null;
         };
         ComputedFields: never;
@@ -478,6 +569,7 @@ export type Database = {
           "public_url"?: string | null;
           "sha256"?: string | null;
           "status"?: string;
+          "upload_seconds"?: number;
           "uploaded_by"?: string | null;
         };
         Update: {
@@ -493,6 +585,7 @@ export type Database = {
           "public_url"?: string | null;
           "sha256"?: string | null;
           "status"?: string;
+          "upload_seconds"?: number;
           "uploaded_by"?: string | null;
         };
         Relationships: [
@@ -738,6 +831,13 @@ export type Database = {
             referencedColumns: ["id"];
           },
           {
+            foreignKeyName: "task_decisions_task_id_fkey";
+            columns: ["task_id"];
+            isOneToOne: false;
+            referencedRelation: "artifact_provenance";
+            referencedColumns: ["task_id"];
+          },
+          {
             foreignKeyName: "task_decisions_user_id_fkey";
             columns: ["user_id"];
             isOneToOne: false;
@@ -807,6 +907,13 @@ export type Database = {
             foreignKeyName: "workflow_executions_forked_from_fkey";
             columns: ["forked_from"];
             isOneToOne: false;
+            referencedRelation: "artifact_provenance";
+            referencedColumns: ["execution_id"];
+          },
+          {
+            foreignKeyName: "workflow_executions_forked_from_fkey";
+            columns: ["forked_from"];
+            isOneToOne: false;
             referencedRelation: "workflow_executions";
             referencedColumns: ["id"];
           },
@@ -816,6 +923,13 @@ export type Database = {
             isOneToOne: false;
             referencedRelation: "agent_tasks";
             referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "workflow_executions_parent_task_id_fkey";
+            columns: ["parent_task_id"];
+            isOneToOne: false;
+            referencedRelation: "artifact_provenance";
+            referencedColumns: ["task_id"];
           },
           {
             foreignKeyName: "workflow_executions_project_id_fkey";
@@ -835,8 +949,22 @@ export type Database = {
             foreignKeyName: "workflow_executions_version_id_fkey";
             columns: ["version_id"];
             isOneToOne: false;
+            referencedRelation: "artifact_provenance";
+            referencedColumns: ["workflow_version_id"];
+          },
+          {
+            foreignKeyName: "workflow_executions_version_id_fkey";
+            columns: ["version_id"];
+            isOneToOne: false;
             referencedRelation: "workflow_versions";
             referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "workflow_executions_workflow_id_fkey";
+            columns: ["workflow_id"];
+            isOneToOne: false;
+            referencedRelation: "artifact_provenance";
+            referencedColumns: ["workflow_id"];
           },
           {
             foreignKeyName: "workflow_executions_workflow_id_fkey";
@@ -896,6 +1024,13 @@ export type Database = {
             isOneToOne: false;
             referencedRelation: "projects";
             referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "workflow_versions_workflow_id_fkey";
+            columns: ["workflow_id"];
+            isOneToOne: false;
+            referencedRelation: "artifact_provenance";
+            referencedColumns: ["workflow_id"];
           },
           {
             foreignKeyName: "workflow_versions_workflow_id_fkey";
@@ -969,6 +1104,67 @@ export type Database = {
       };
     };
     Views: {
+      "artifact_provenance": {
+        Row: {
+          "agent_type": string | null;
+          "artifact_id": string;
+          "attempt": number | null;
+          "execution_id": string | null;
+          "execution_started_at": string | null;
+          "execution_status": string | null;
+          "file_path": string;
+          "is_active": boolean;
+          "is_deleted": boolean;
+          "node_id": string | null;
+          "project_id": string;
+          "published_by": string | null;
+          "published_by_name": string | null;
+          "restored_from": number | null;
+          "saved_at": string;
+          "saved_by": string | null;
+          "saved_by_name": string | null;
+          "started_by": string | null;
+          "started_by_name": string | null;
+          "task_id": string | null;
+          "version": number;
+          "worker_id": string | null;
+          "workflow_id": string | null;
+          "workflow_name": string | null;
+          "workflow_version": number | null;
+          "workflow_version_id": string | null;
+        };
+        ComputedFields: never;
+        Relationships: [
+          {
+            foreignKeyName: "code_artifacts_created_by_fkey";
+            columns: ["saved_by"];
+            isOneToOne: false;
+            referencedRelation: "profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "code_artifacts_project_id_fkey";
+            columns: ["project_id"];
+            isOneToOne: false;
+            referencedRelation: "projects";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "workflow_executions_started_by_fkey";
+            columns: ["started_by"];
+            isOneToOne: false;
+            referencedRelation: "profiles";
+            referencedColumns: ["id"];
+          },
+          {
+            foreignKeyName: "workflow_versions_created_by_fkey";
+            columns: ["published_by"];
+            isOneToOne: false;
+            referencedRelation: "profiles";
+            referencedColumns: ["id"];
+          },
+        ];
+      };
       "project_members": {
         Row: {
           "avatar_url": string | null;
@@ -984,7 +1180,27 @@ export type Database = {
     Functions: {
       "abort_upload": { Args: { "file_id": string }; Returns: Json };
       "accept_invitation": { Args: { "token_sha256": string }; Returns: Json };
+      "adopt_file": {
+        Args: { "file_path": string; "file_size": number; "mime_type": string; "sha256": string };
+        Returns: Json;
+      };
+      "artifact_history": {
+        Args: { "before_version"?: number; "file_path": string; "limit"?: number; "project_id": string };
+        Returns: Json;
+      };
+      "artifact_snapshot": {
+        Args: {
+          "after"?: string;
+          "at"?: string;
+          "execution_id"?: string;
+          "limit"?: number;
+          "project_id": string;
+          "with_content"?: boolean;
+        };
+        Returns: Json;
+      };
       "cancel_execution": { Args: { "execution_id": string; "reason"?: string }; Returns: Json };
+      "check_upload": { Args: { "file_id": string }; Returns: Json };
       "claim_tasks": {
         Args: {
           "agent_types": (string)[];
@@ -1011,7 +1227,19 @@ export type Database = {
         Returns: Json;
       };
       "complete_tasks": { Args: { "results": Json }; Returns: Json };
+      "content": {
+        Args: { "": Database["public"]["Tables"]["code_artifacts"]["Row"] };
+        Returns:
+          & { error: true }
+          & "the function public.content with parameter or with a single unnamed json/jsonb parameter, but no matches were found in the schema cache";
+      };
       "decide_task": { Args: { "comment"?: string; "decision": string; "task_id": string }; Returns: Json };
+      "delete_artifact": {
+        Args: { "base_version"?: number; "file_path": string; "project_id": string; "task_id"?: string };
+        Returns: Json;
+      };
+      "delete_file": { Args: { "file_id": string }; Returns: Json };
+      "download_file": { Args: { "file_id": string }; Returns: Json };
       "execution_state": { Args: { "execution_id": string }; Returns: Json };
       "finish_upload": {
         Args: { "file_id": string; "file_size": number; "mime_type"?: string; "sha256": string };
@@ -1024,13 +1252,25 @@ export type Database = {
         Returns: Json;
       };
       "list_events": { Args: { "after"?: string; "execution_id": string; "limit"?: number }; Returns: Json };
+      "list_invitations": { Args: { "project_id": string }; Returns: Json };
+      "open_share": { Args: { "token_sha256": string }; Returns: Json };
       "publish_workflow": { Args: { "workflow_id": string }; Returns: Json };
+      "reconcile_files": {
+        Args: { "limit"?: number; "older_than_seconds"?: number; "project_id"?: string };
+        Returns: Json;
+      };
       "register_upload": {
         Args: { "file_name": string; "mime_type"?: string; "path"?: string; "project_id": string };
         Returns: Json;
       };
       "release_task": { Args: { "lease_token": string; "task_id": string }; Returns: Json };
+      "resend_invitation": { Args: { "invitation_id": string; "token_sha256": string }; Returns: Json };
+      "restore_artifact": { Args: { "artifact_id": string }; Returns: Json };
       "retry_execution": { Args: { "execution_id": string; "reason"?: string }; Returns: Json };
+      "return_download": { Args: { "share_id": string }; Returns: Json };
+      "revert_execution": { Args: { "execution_id": string }; Returns: Json };
+      "revoke_invitation": { Args: { "invitation_id": string }; Returns: Json };
+      "revoke_share": { Args: { "share_id": string }; Returns: Json };
       "roll_back_workflow": { Args: { "to_version": number; "workflow_id": string }; Returns: Json };
       "save_artifact": {
         Args: {
@@ -1046,10 +1286,20 @@ export type Database = {
         };
         Returns: Json;
       };
+      "set_user_role": { Args: { "role": string; "user_id": string }; Returns: Json };
+      "share_file": {
+        Args: { "expires_in_seconds": number; "file_id": string; "max_downloads"?: number; "token_sha256": string };
+        Returns: Json;
+      };
+      "sign_upload": {
+        Args: { "file_name": string; "file_size": number; "mime_type": string; "path"?: string; "project_id": string };
+        Returns: Json;
+      };
       "start_workflow": {
         Args: { "idempotency_key"?: string; "input"?: Json; "version"?: number; "workflow_id": string };
         Returns: Json;
       };
+      "transfer_project": { Args: { "project_id": string; "user_id": string }; Returns: Json };
       "withdraw_invitation": { Args: { "invitation_id": string }; Returns: Json };
     };
     Enums: {

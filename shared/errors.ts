@@ -29,6 +29,7 @@ export const ERROR_CODES = {
   idempotency_conflict: { status: 409, meaning: "The idempotency key was used with another input or version." },
   execution_not_found: { status: 404, meaning: "No such execution, or you are not a member of its project." },
   execution_not_running: { status: 409, meaning: "The execution has already ended." },
+  execution_still_running: { status: 409, meaning: "The execution is still at work: cancel it, or wait for its end." },
   execution_not_failed: { status: 409, meaning: "Only a failed execution can be tried again." },
   node_not_found: { status: 404, meaning: "The workflow version has no such node." },
   task_not_found: { status: 404, meaning: "No such task, or you are not a member of its project." },
@@ -44,13 +45,22 @@ export const ERROR_CODES = {
   session_not_found: { status: 404, meaning: "No such chat session in the project." },
   file_not_found: { status: 404, meaning: "No such file, or you are not a member of its project." },
   file_not_pending: { status: 409, meaning: "The upload of this file is already finished." },
+  upload_expired: { status: 410, meaning: "The upload took too long and was given up; begin another." },
+  share_not_found: { status: 404, meaning: "No such share: the link is wrong, was revoked, or its file is gone." },
+  share_expired: { status: 410, meaning: "The share has expired, or all its downloads are used up." },
   invitation_not_found: { status: 404, meaning: "No such invitation." },
   invitation_expired: { status: 410, meaning: "The invitation has expired; ask for another." },
   invitation_not_pending: { status: 409, meaning: "The invitation was already accepted or revoked." },
   invitation_wrong_address: { status: 403, meaning: "The invitation is for another e-mail address." },
   email_not_verified: { status: 403, meaning: "Confirm your e-mail address first." },
   already_a_member: { status: 409, meaning: "You are already a member of the project." },
-  too_many_invitations: { status: 429, meaning: "The project has sent its limit of invitations for this hour." },
+  too_many_invitations: {
+    status: 429,
+    meaning:
+      "The project or person has sent its limit of invitations for this hour; see `details.retry_after_seconds`.",
+  },
+  person_not_found: { status: 404, meaning: "No such person, or none of this project." },
+  last_admin: { status: 409, meaning: "The last admin cannot step down: make another one first." },
 } as const satisfies Record<string, ErrorMeaning>;
 
 export type ErrorCode = keyof typeof ERROR_CODES;

@@ -72,5 +72,10 @@ begin
     create publication supabase_realtime;
     alter publication supabase_realtime owner to postgres;
   end if;
+  -- The service's own: what is sent from the database.
+  if not exists (select from pg_catalog.pg_publication where pubname = 'supabase_realtime_messages_publication') then
+    create publication supabase_realtime_messages_publication for table realtime.messages
+    with (publish = 'insert', publish_via_partition_root = true);
+  end if;
 end
 $$;

@@ -85,7 +85,7 @@ function reusingReader(body: ReadableStream<Uint8Array>): { next(): Promise<Uint
   let buffer = new ArrayBuffer(CHUNK_BYTES);
   return {
     next: async () => {
-      const { value } = await reader.read(new Uint8Array(buffer), { min: CHUNK_BYTES }).catch(refuse);
+      const { value } = await reader.read(new Uint8Array(buffer)).catch(refuse);
       if (!value?.length) return undefined; // At the end of the body it is shorter, then empty.
       buffer = value.buffer;
       return value;

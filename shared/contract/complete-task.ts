@@ -70,17 +70,25 @@ export const releaseTask = operation({
   errors: ["forbidden", "project_not_active", "task_not_found", "task_lease_lost"],
 });
 
-/** An artifact that a task brings along; the fields of save-artifact without project and task. */
+/** A file that a task brings along, with the fields of save-artifact but project and task; or one that it deletes. */
 const taskArtifact = lazy(() =>
-  z.object({
-    file_path: z.string().min(1).max(1024),
-    content: z.string().max(MEBIBYTE),
-    name: z.string().min(1).max(255).optional(),
-    language: z.string().max(100).optional(),
-    type: z.enum(["file", "component", "snippet"]).optional(),
-    metadata: jsonObject().optional(),
-    base_version: z.int32().min(0).optional(),
-  })
+  z.discriminatedUnion("deleted", [
+    z.object({
+      file_path: z.string().min(1).max(1024),
+      deleted: z.literal(true),
+      base_version: z.int32().min(0).optional(),
+    }),
+    z.object({
+      file_path: z.string().min(1).max(1024),
+      deleted: z.literal(false).optional(),
+      content: z.string().max(MEBIBYTE),
+      name: z.string().min(1).max(255).optional(),
+      language: z.string().max(100).optional(),
+      type: z.enum(["file", "component", "snippet"]).optional(),
+      metadata: jsonObject().optional(),
+      base_version: z.int32().min(0).optional(),
+    }),
+  ])
 );
 
 const taskMessage = lazy(() =>
@@ -108,6 +116,7 @@ const report = lazy(() =>
   })
 );
 
+/** `unlocked`: the tasks that may begin now; of very many, the first hundred. */
 const reported = lazy(() => z.object({ task: task(), execution: execution(), unlocked: z.array(task()) }));
 
 export const completeTask = operation({

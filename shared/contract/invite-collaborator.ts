@@ -63,4 +63,56 @@ export const acceptInvitation = operation({
   ],
 });
 
-export const operations = [inviteCollaborator, acceptInvitation];
+export const resendInvitation = operation({
+  name: "resend_invitation",
+  method: "POST",
+  path: "/resend",
+  summary: "Mail a pending invitation again, with a new token and seven new days. The older link stops working.",
+  callers: ["user", "secret"],
+  body: "json",
+  input: () => z.object({ invitation_id: id() }),
+  output: () => z.object({ invitation: invitation() }),
+  statuses: [200],
+  errors: [
+    "forbidden",
+    "invitation_not_found",
+    "invitation_not_pending",
+    "project_not_active",
+    "too_many_invitations",
+    "unavailable",
+  ],
+});
+
+export const revokeInvitation = operation({
+  name: "revoke_invitation",
+  method: "DELETE",
+  path: "/:invitation_id",
+  summary: "Take a pending invitation back: its link stops working at once.",
+  callers: ["user", "secret"],
+  body: "none",
+  input: () => z.object({ invitation_id: id() }),
+  output: () => z.object({ invitation: invitation() }),
+  statuses: [204],
+  errors: ["forbidden", "invitation_not_found", "invitation_not_pending"],
+});
+
+export const listInvitations = operation({
+  name: "list_invitations",
+  method: "GET",
+  path: "/",
+  summary: "The newest 500 invitations of a project, never with a token. For its owners, and for admins.",
+  callers: ["user", "secret"],
+  body: "none",
+  input: () => z.object({ project_id: id() }),
+  output: () => z.object({ invitations: z.array(invitation()) }),
+  statuses: [200],
+  errors: ["forbidden", "project_not_found"],
+});
+
+export const operations = [
+  inviteCollaborator,
+  acceptInvitation,
+  resendInvitation,
+  revokeInvitation,
+  listInvitations,
+];

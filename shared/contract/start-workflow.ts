@@ -20,6 +20,7 @@ export const startWorkflow = operation({
       /** The header `Idempotency-Key` means the same. */
       idempotency_key: z.string().min(1).max(255).optional(),
     }),
+  /** Of a large graph, the first hundred tasks. */
   output: () => z.object({ execution: execution(), tasks: z.array(task()), replayed: z.boolean() }),
   statuses: [201, 200],
   errors: [

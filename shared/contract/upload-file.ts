@@ -1,4 +1,4 @@
-// Contract of the function upload-file: binary files of a project, in the bucket genesis-files.
+// Contract of the function upload-file: binary files of a project, in the bucket genesis-files, and links to them.
 import * as z from "zod";
 import { lazy, operation } from "./operation.ts";
 import { id, jsonObject, time } from "./values.ts";
@@ -8,6 +8,12 @@ export const MAX_FILE_BYTES = 52_428_800;
 
 /** What the form may hold beside the file, in bytes. */
 export const FORM_BYTES = 65_536;
+
+/** How long a link to a file's bytes lives, in seconds, where the caller asks for nothing else. */
+export const LINK_SECONDS = 300;
+
+/** How long a share's visitor has to begin the download, in seconds. */
+export const SHARED_LINK_SECONDS = 60;
 
 export const file = lazy(() =>
   z.object({
@@ -26,25 +32,200 @@ export const file = lazy(() =>
   })
 );
 
+/** A type and a subtype; parameters such as a charset may follow. */
+const mimeType = () => z.string().max(255).regex(/^[\w.+-]+\/[\w.+-]+(\s*;.*)?$/, "is not a media type");
+
+/** Where the file belongs in the project, for people; not where it is stored. */
+const path = () => z.string().min(1).max(1024).optional();
+
+const withLink = () => z.object({ file: file(), signed_url: z.url(), expires_at: time() });
+
 export const uploadFile = operation({
   name: "upload_file",
   method: "POST",
   path: "/",
-  summary:
-    "Upload a file as multipart/form-data: project_id (first), file, and optionally path. Streamed, at most 50 MiB.",
+  summary: "Upload a file as multipart/form-data: project_id (first), file, and optionally path. Streamed, at most " +
+    "50 MiB. What the bytes are is found out, and a content type that is not true is refused.",
   callers: ["user", "secret"],
   body: "multipart",
   /** The fields beside `file`. */
-  input: () =>
-    z.object({
-      project_id: id(),
-      /** Where the file belongs in the project, for people; not where it is stored. */
-      path: z.string().min(1).max(1024).optional(),
-    }),
-  output: () => z.object({ file: file(), signed_url: z.url(), expires_at: time() }),
+  input: () => z.object({ project_id: id(), path: path() }),
+  output: withLink,
   statuses: [201],
-  errors: ["forbidden", "project_not_found", "project_not_active", "unavailable"],
+  errors: ["forbidden", "project_not_found", "project_not_active", "upload_expired", "unavailable"],
   maxBodyBytes: MAX_FILE_BYTES + FORM_BYTES,
 });
 
-export const operations = [uploadFile];
+export const signUpload = operation({
+  name: "sign_upload",
+  method: "POST",
+  path: "/signed",
+  summary: "Begin a direct or resumable upload: `storage.from(upload.bucket).uploadToSignedUrl(upload.path, " +
+    "upload.token, body)`, or TUS where `upload.resumable` is not null. The file is nobody's until /finish.",
+  callers: ["user", "secret"],
+  body: "json",
+  input: () =>
+    z.object({
+      project_id: id(),
+      file_name: z.string().min(1).max(1024),
+      file_size: z.int().min(0),
+      mime_type: mimeType(),
+      path: path(),
+    }),
+  output: () =>
+    z.object({
+      file_id: id(),
+      upload: z.object({
+        url: z.url(),
+        token: z.string(),
+        bucket: z.string(),
+        path: z.string(),
+        /** For any TUS client; null where Storage has no resumable upload, as on the local stack. */
+        resumable: z.object({
+          url: z.url(),
+          chunk_bytes: z.int(),
+          headers: z.record(z.string(), z.string()),
+          metadata: z.record(z.string(), z.string()),
+        }).nullable(),
+      }),
+      expires_at: time(),
+    }),
+  statuses: [201],
+  errors: ["forbidden", "project_not_found", "project_not_active", "unavailable"],
+});
+
+export const finishUpload = operation({
+  name: "finish_upload",
+  method: "POST",
+  path: "/finish",
+  summary:
+    "Finish a direct upload: reads what arrived, and makes the file ready where size and type are as declared. " +
+    "Where they are not, the upload is taken back.",
+  callers: ["user", "secret"],
+  body: "json",
+  input: () => z.object({ file_id: id() }),
+  output: withLink,
+  statuses: [200],
+  errors: ["forbidden", "project_not_active", "file_not_found", "file_not_pending", "upload_expired", "unavailable"],
+});
+
+export const downloadFile = operation({
+  name: "download_file",
+  method: "GET",
+  path: "/:file_id",
+  summary:
+    "A short-lived link to the file's bytes. `download` names the file for saving; `width`, `height`, `resize` " +
+    "and `quality` ask for a thumbnail of an image: `transformed` says whether the link leads to one, or to the original.",
+  callers: ["user", "secret"],
+  body: "none",
+  input: () =>
+    z.object({
+      file_id: id(),
+      expires_in_seconds: z.coerce.number().int().min(1).max(3600).default(LINK_SECONDS),
+      download: z.stringbool().default(false),
+      width: z.coerce.number().int().min(1).max(2500).optional(),
+      height: z.coerce.number().int().min(1).max(2500).optional(),
+      resize: z.enum(["cover", "contain", "fill"]).optional(),
+      quality: z.coerce.number().int().min(20).max(100).optional(),
+    }),
+  output: () => withLink().extend({ transformed: z.boolean() }),
+  statuses: [200],
+  errors: ["file_not_found", "unavailable"],
+});
+
+export const deleteFile = operation({
+  name: "delete_file",
+  method: "DELETE",
+  path: "/:file_id",
+  summary: "Delete a file: its object, its row and its shares, in one step. For who uploaded it, and for owners.",
+  callers: ["user", "secret"],
+  body: "none",
+  input: () => z.object({ file_id: id() }),
+  output: () => z.null(),
+  statuses: [204],
+  errors: ["forbidden", "project_not_active", "file_not_found", "unavailable"],
+});
+
+export const shareFile = operation({
+  name: "share_file",
+  method: "POST",
+  path: "/share",
+  summary: "Make a link that lets anyone who has it download the file, until it expires, is used up or is revoked.",
+  callers: ["user", "secret"],
+  body: "json",
+  input: () =>
+    z.object({
+      file_id: id(),
+      /** 60 seconds to 30 days. */
+      expires_in_seconds: z.int().min(60).max(2_592_000),
+      max_downloads: z.int().min(1).max(1_000_000).optional(),
+    }),
+  output: () => z.object({ share_id: id(), url: z.url(), expires_at: time(), max_downloads: z.int().nullable() }),
+  statuses: [201],
+  errors: ["forbidden", "project_not_active", "file_not_found"],
+});
+
+export const openShare = operation({
+  name: "open_share",
+  method: "GET",
+  path: "/shared/:token",
+  summary: "Go to a shared file: counts one download and redirects to a link that lives a minute. For anyone.",
+  callers: [],
+  body: "none",
+  input: () => z.object({ token: z.string().max(200) }),
+  output: () => z.null(),
+  statuses: [302],
+  errors: ["share_not_found", "share_expired", "unavailable"],
+});
+
+export const revokeShare = operation({
+  name: "revoke_share",
+  method: "DELETE",
+  path: "/share/:share_id",
+  summary: "Revoke a share. For who made it, and for owners.",
+  callers: ["user", "secret"],
+  body: "none",
+  input: () => z.object({ share_id: id() }),
+  output: () => z.null(),
+  statuses: [204],
+  errors: ["forbidden", "share_not_found"],
+});
+
+export const reconcileFiles = operation({
+  name: "reconcile_files",
+  method: "POST",
+  path: "/reconcile",
+  summary: "Mend what faults left: uploads given up are taken back, rows without an object go, objects without a row " +
+    "become files. Call again while `more` is true. For workers, and for owners of `project_id`.",
+  callers: ["user", "secret"],
+  body: "json",
+  input: () =>
+    z.object({
+      project_id: id().optional(),
+      /** What began less than this ago counts as under way; by default 15 minutes, and 3 hours for a signed upload. */
+      older_than_seconds: z.int().min(0).max(86_400).optional(),
+      limit: z.int().min(1).max(100).default(25),
+    }),
+  output: () =>
+    z.object({
+      removed: z.array(
+        z.object({ file_path: z.string(), reason: z.enum(["upload_given_up", "object_missing", "project_gone"]) }),
+      ),
+      adopted: z.array(file()),
+      more: z.boolean(),
+    }),
+  statuses: [200],
+  errors: ["forbidden", "project_not_found", "unavailable"],
+});
+
+export const operations = [
+  uploadFile,
+  signUpload,
+  finishUpload,
+  downloadFile,
+  deleteFile,
+  shareFile,
+  openShare,
+  revokeShare,
+  reconcileFiles,
+];

@@ -28,8 +28,8 @@ select
   coalesce(nullif(v.definition -> 'state', 'null'), '{}')
 from public.workflow_versions as v;
 
--- What a completed task of a plain node does: `unlocks` become pending at once, `counts` lose one of what they wait
--- for (-1 is the end), at the shard of the same place. loops: the loop edges around the node, outermost first.
+-- What a completed task of a plain node does: `unlocks` become pending at once, `counts` lose one of what they wait for
+-- (-1 is the end), at the shard of the same place. loops: the loop edges around the node, outermost first.
 alter table private.workflow_nodes
   add column unlocks integer[] not null default '{}',
   add column counts integer[] not null default '{}',
@@ -46,14 +46,14 @@ set
   unlocks = coalesce((
     select array_agg(distinct e.target_index) from private.workflow_edges as e
     join private.workflow_nodes as t on t.version_id = e.version_id and t.node_index = e.target_index
-    where e.version_id = n.version_id and e.source_index = n.node_index and t.incoming = 1
+    where e.version_id = n.version_id and e.source_index = n.node_index and t.incoming = 1 and t.input is null
   ), '{}'),
   (counts, count_shards) = (
     select coalesce(array_agg(x.target order by x.target), '{}'), coalesce(array_agg(null::smallint), '{}')
     from (
       select coalesce(e.target_index, -1) as target from private.workflow_edges as e
       left join private.workflow_nodes as t on t.version_id = e.version_id and t.node_index = e.target_index
-      where e.version_id = n.version_id and e.source_index = n.node_index and t.incoming is distinct from 1
+      where e.version_id = n.version_id and e.source_index = n.node_index and (t.incoming is distinct from 1 or t.input is not null)
     ) as x
   );
 

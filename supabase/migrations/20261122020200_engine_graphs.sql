@@ -418,20 +418,25 @@ as $$
     end as shards
     from incoming as i cross join mode as m
   ), steps as (
-    select e.source_index, coalesce(e.target_index, -1) as target, s.n,
+    select e.source_index, coalesce(e.target_index, -1) as target,
+      -- Only this edge leads there, and the task asks for nothing but the output.
+      s.n = 1 and k.node_index is not null as is_direct,
       case
         when s.shards = 1 then 0
         when s.shards > 1 then 1 + (row_number() over (partition by e.target_index order by e.edge_index) - 1) % s.shards
       end::smallint as shard
     from edges as e
     join sharded as s on s.target = coalesce(e.target_index, -1)
+    left join known as k
+      on k.node_index = e.target_index and jsonb_typeof(coalesce(k.conf -> 'input', 'null')) = 'null'
+      and coalesce(private.as_integer(k.conf -> 'delay_seconds'), 0) = 0
     where e.source_index > 0 and not e.is_loop
   ), plans as (
     select
       s.source_index,
-      array_agg(s.target order by s.target) filter (where s.target > 0 and s.n = 1) as unlocks,
-      array_agg(s.target order by s.target, s.shard) filter (where s.target < 0 or s.n > 1) as counts,
-      array_agg(s.shard order by s.target, s.shard) filter (where s.target < 0 or s.n > 1) as count_shards
+      array_agg(s.target order by s.target) filter (where s.is_direct) as unlocks,
+      array_agg(s.target order by s.target, s.shard) filter (where not s.is_direct) as counts,
+      array_agg(s.shard order by s.target, s.shard) filter (where not s.is_direct) as count_shards
     from steps as s
     where (select m.mode from mode as m) = 'plain'
     group by s.source_index

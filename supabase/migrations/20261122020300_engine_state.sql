@@ -139,6 +139,23 @@ begin
 end
 $$;
 
+create function private.execution_json(p_execution public.workflow_executions)
+returns jsonb
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return jsonb_build_object(
+    'id', p_execution.id, 'workflow_id', p_execution.workflow_id, 'project_id', p_execution.project_id,
+    'version', p_execution.version, 'status', p_execution.status, 'error_message', p_execution.error_message,
+    'parent_task_id', p_execution.parent_task_id, 'forked_from', p_execution.forked_from,
+    'started_by', p_execution.started_by, 'started_at', p_execution.started_at,
+    'completed_at', p_execution.completed_at, 'created_at', p_execution.created_at
+  );
+end
+$$;
+
 create or replace function private.execution_json(p_execution_id uuid)
 returns jsonb
 language plpgsql
@@ -146,20 +163,16 @@ stable
 security definer
 set search_path = ''
 as $$
+declare
+  v_execution public.workflow_executions;
 begin
-  return (
-    select jsonb_build_object(
-      'id', x.id, 'workflow_id', x.workflow_id, 'project_id', x.project_id, 'version', x.version, 'status', x.status,
-      'error_message', x.error_message, 'parent_task_id', x.parent_task_id, 'forked_from', x.forked_from,
-      'started_by', x.started_by, 'started_at', x.started_at, 'completed_at', x.completed_at, 'created_at', x.created_at
-    )
-    from public.workflow_executions as x
-    where x.id = p_execution_id
-  );
+  select x.* into v_execution from public.workflow_executions as x where x.id = p_execution_id;
+  return private.execution_json(v_execution);
 end
 $$;
 
--- The tasks that a step set going, elements of maps aside: there may be thousands.
+-- The tasks that a step set going, elements of maps aside; of a wide step the first hundred, so that no answer grows
+-- with the graph.
 create function private.unlocked_json(p_moved jsonb)
 returns jsonb
 language plpgsql
@@ -167,17 +180,24 @@ stable
 security definer
 set search_path = ''
 as $$
+declare
+  v_ids uuid[];
 begin
   if not p_moved ?| array['pending', 'waiting'] then
     return '[]';
   end if;
+  v_ids := array(
+    select m.id::uuid
+    from jsonb_array_elements_text(coalesce(p_moved -> 'pending', '[]') || coalesce(p_moved -> 'waiting', '[]')) as m (id)
+  );
   return (
-    select coalesce(jsonb_agg(private.task_json(t) order by t.node_index, t.iteration), '[]')
-    from public.agent_tasks as t
-    where t.map_index is null and t.id in (
-      select m.id::uuid
-      from jsonb_array_elements_text(coalesce(p_moved -> 'pending', '[]') || coalesce(p_moved -> 'waiting', '[]')) as m (id)
-    )
+    select coalesce(jsonb_agg(private.task_json(u) order by u.node_index, u.iteration), '[]')
+    from (
+      select t.* from public.agent_tasks as t
+      where t.map_index is null and t.id = any (v_ids)
+      order by t.node_index, t.iteration
+      limit 100
+    ) as u
   );
 end
 $$;

@@ -143,18 +143,35 @@ language plpgsql
 volatile
 security definer
 set search_path = ''
-set plan_cache_mode = force_generic_plan
 as $$
 declare
   v_node record;
-  v_ready integer[];
+  v_input jsonb;
+  v_ready integer[] := '{}';
   v_ids uuid[];
+  v_counted_ids uuid[];
   v_too_large text;
   v_ends boolean := false;
 begin
   select n.unlocks, n.counts, n.count_shards into v_node
   from private.workflow_nodes as n where n.version_id = p_task.version_id and n.node_index = p_task.node_index;
-  v_ready := v_node.unlocks;
+
+  -- What only this node leads to, without a delay or an input of its own, is given the output as it is.
+  if v_node.unlocks <> '{}' then
+    v_input := jsonb_build_object(p_task.node_id, p_task.output_data);
+    if pg_column_size(v_input) > 131072 and octet_length(v_input::text) > 1048576 then
+      perform private.refuse_large_input(p_task.node_id);
+    end if;
+    with changed as (
+      update public.agent_tasks as t
+      set status = 'pending', remaining = 0, has_live_edge = true, available_at = now(), input_data = v_input
+      where t.workflow_execution_id = p_task.workflow_execution_id and t.node_index = any (v_node.unlocks) and t.iteration = 0
+        and t.map_index is null
+      returning t.id
+    )
+    select array_agg(c.id) into v_ids from changed as c;
+  end if;
+
   -- In the order of the graph: two completions with successors in common wait in line instead of for each other.
   for v_place in 1 .. cardinality(v_node.counts) loop
     if private.count_down(p_task.workflow_execution_id, v_node.counts[v_place], v_node.count_shards[v_place]) then
@@ -168,28 +185,29 @@ begin
 
   -- In a statement of its own: only a new snapshot sees the outputs of predecessors that committed while this one waited
   -- for a counter.
-  if cardinality(v_ready) > 0 then
+  if v_ready <> '{}' then
     with changed as (
       update public.agent_tasks as t
       set status = 'pending', remaining = 0, has_live_edge = true,
-        available_at = case when n.delay_seconds = 0 then now() else now() + make_interval(secs => n.delay_seconds) end,
-        input_data = case
-          when n.input is null and n.incoming = 1 then jsonb_build_object(p_task.node_id, p_task.output_data)
-          else private.task_input(t.workflow_execution_id, t.version_id, t.node_index)
-        end
+        available_at = now() + make_interval(secs => n.delay_seconds),
+        input_data = private.task_input(t.workflow_execution_id, t.version_id, t.node_index)
       from private.workflow_nodes as n
       where n.version_id = p_task.version_id and n.node_index = any (v_ready)
         and t.workflow_execution_id = p_task.workflow_execution_id and t.node_index = n.node_index and t.iteration = 0
         and t.map_index is null
-      returning t.id, t.node_id, t.node_index, pg_column_size(t.input_data) > 16384 and octet_length(t.input_data::text) > 1048576 as is_large
+      returning t.id, t.node_id, pg_column_size(t.input_data) > 131072 and octet_length(t.input_data::text) > 1048576 as is_large
     )
-    select array_agg(c.id order by c.node_index), min(c.node_id) filter (where c.is_large) into v_ids, v_too_large
+    select array_agg(c.id), min(c.node_id) filter (where c.is_large) into v_counted_ids, v_too_large
     from changed as c;
     if v_too_large is not null then
       perform private.refuse_large_input(v_too_large);
     end if;
+    v_ids := v_ids || v_counted_ids;
   end if;
-  return jsonb_build_object('moved', private.moved('pending', v_ids), 'end', case when v_ends then 'completed' end);
+  return jsonb_build_object(
+    'moved', case when v_ids is null then '{}' else jsonb_build_object('pending', v_ids) end,
+    'end', case when v_ends then 'completed' end
+  );
 end
 $$;
 
@@ -708,7 +726,6 @@ language plpgsql
 volatile
 security definer
 set search_path = ''
-set plan_cache_mode = force_generic_plan
 as $$
 declare
   v_version_id uuid;

@@ -179,6 +179,8 @@ begin
 end
 $$;
 
+-- The answer holds the first hundred tasks in the order of the graph, so that it does not grow with it: execution_state
+-- has them all.
 create or replace function private.start_answer(p_execution_id uuid, p_replayed boolean)
 returns jsonb
 language plpgsql
@@ -188,12 +190,27 @@ set search_path = ''
 as $$
 begin
   return jsonb_build_object(
-    'execution', private.execution_json(p_execution_id),
-    'tasks', (
-      select coalesce(jsonb_agg(private.task_json(t) order by t.node_index, t.iteration, t.map_index), '[]')
-      from public.agent_tasks as t where t.workflow_execution_id = p_execution_id
-    ),
-    'replayed', p_replayed
+    'execution', private.execution_json(p_execution_id), 'tasks', private.tasks_json(p_execution_id, 100), 'replayed', p_replayed
+  );
+end
+$$;
+
+create function private.tasks_json(p_execution_id uuid, p_limit integer)
+returns jsonb
+language plpgsql
+stable
+security definer
+set search_path = ''
+as $$
+begin
+  return (
+    select coalesce(jsonb_agg(private.task_json(x) order by x.node_index, x.iteration, x.map_index), '[]')
+    from (
+      select t.* from public.agent_tasks as t
+      where t.workflow_execution_id = p_execution_id
+      order by t.node_index, t.iteration, t.map_index
+      limit p_limit
+    ) as x
   );
 end
 $$;

@@ -60,7 +60,6 @@ language plpgsql
 stable
 security definer
 set search_path = ''
-set plan_cache_mode = force_generic_plan
 as $$
 begin
   if p_projects is null then
@@ -116,7 +115,6 @@ language plpgsql
 volatile
 security definer
 set search_path = ''
-set plan_cache_mode = force_generic_plan
 as $$
 declare
   v_project record;
@@ -125,7 +123,9 @@ declare
   v_tasks jsonb;
 begin
   select
-    p.status, case when jsonb_typeof(p.settings -> 'concurrency_limit') = 'number' then (p.settings ->> 'concurrency_limit')::numeric end as "limit",
+    p.status, case when jsonb_typeof(p.settings -> 'concurrency_limit') = 'number' then
+      trunc(least(greatest((p.settings ->> 'concurrency_limit')::numeric, 0), 1000000))::integer
+    end as "limit",
     exists (select from private.limited_executions as l where l.project_id = p.id) as has_limited
   into v_project
   from public.projects as p where p.id = p_project_id;
@@ -133,7 +133,7 @@ begin
     return '[]';
   end if;
   if v_project."limit" is not null or v_project.has_limited then
-    v_room := private.claim_room(p_project_id, least(greatest(v_project."limit", 0), 1000000)::integer);
+    v_room := private.claim_room(p_project_id, v_project."limit");
     v_ids := private.pick_limited_tasks(
       p_project_id, p_execution_id, p_agent_types, least(p_limit, coalesce(v_room.v_room, p_limit)), v_room.v_full
     );
@@ -229,6 +229,8 @@ begin
 end
 $$;
 
+-- Its plans (and those of all it calls) are made once and go by the indexes, whatever the statistics of the moment say: a
+-- queue's tables are empty at one analyze and huge at the next.
 create or replace function private.claim_tasks(
   p_worker_id text, p_agent_types text[], p_limit integer, p_lease_seconds integer, p_project_id uuid, p_execution_id uuid
 )
@@ -237,6 +239,8 @@ language plpgsql
 volatile
 security definer
 set search_path = ''
+set plan_cache_mode = force_generic_plan
+set enable_seqscan = off
 as $$
 declare
   v_project_id uuid;
@@ -274,6 +278,12 @@ begin
     and exists (select from public.agent_tasks as t where t.status = 'running' and t.lease_expires_at < now())
   then
     perform private.reclaim_tasks();
+    -- What failed for good there may have closed a task that was just leased.
+    v_tasks := (
+      select coalesce(jsonb_agg(x.task order by x.place), '[]')
+      from jsonb_array_elements(v_tasks) with ordinality as x (task, place)
+      where exists (select from public.agent_tasks as t where t.id = (x.task ->> 'id')::uuid and t.status = 'running')
+    );
     if jsonb_array_length(v_tasks) < p_limit then
       v_tasks := v_tasks || private.claim_in_turn(
         v_project_id, p_execution_id, p_worker_id, p_agent_types, p_limit - jsonb_array_length(v_tasks), p_lease_seconds

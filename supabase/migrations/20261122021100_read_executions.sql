@@ -29,8 +29,9 @@ set search_path = ''
 as $$
 begin
   perform private.require_execution(p_execution_id);
-  return (private.start_answer(p_execution_id, false) - 'replayed') || jsonb_build_object(
-    'state', private.fold_state(p_execution_id), 'events_after', pg_snapshot_xmin(pg_current_snapshot())::text || '-0'
+  return jsonb_build_object(
+    'execution', private.execution_json(p_execution_id), 'tasks', private.tasks_json(p_execution_id, null), 'state', private.fold_state(p_execution_id),
+    'events_after', pg_snapshot_xmin(pg_current_snapshot())::text || '-0'
   );
 end
 $$;

@@ -21,6 +21,9 @@ using (project_id = any ((select private.readable_project_ids())::uuid[]));
 alter policy "members can read events" on public.execution_events
 using (project_id = any ((select private.readable_project_ids())::uuid[]));
 
+alter policy "members can read decisions" on public.task_decisions
+using (project_id = any ((select private.readable_project_ids())::uuid[]));
+
 alter policy "members can read artifacts" on public.code_artifacts
 using (project_id = any ((select private.readable_project_ids())::uuid[]));
 

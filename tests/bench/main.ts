@@ -3,6 +3,7 @@
 //
 //   deno task bench                       everything
 //   deno task bench --only growth,reads   some sets; prints and writes nothing
+//   deno task bench --workload single     what has that in its name; prints and writes nothing
 //   deno task bench --quick --out DIR     all of it in small, to see that it runs; the figures say nothing
 import { parseArgs } from "node:util";
 import { cloneDatabase } from "../support/database.ts";
@@ -25,6 +26,7 @@ const { values } = parseArgs({
   options: {
     quick: { type: "boolean", default: false },
     only: { type: "string" },
+    workload: { type: "string", default: "" },
     out: { type: "string" },
     rounds: { type: "string", default: "3" },
   },
@@ -32,9 +34,15 @@ const { values } = parseArgs({
 const { quick } = values;
 const rounds = quick ? 1 : Number(values.rounds);
 const wanted = values.only?.split(",") ?? SETS;
-const out = values.out ?? (values.only || quick ? undefined : DOCS);
+const out = values.out ?? (values.only || values.workload || quick ? undefined : DOCS);
 
 await using started = Deno.env.has("TEST_ADMIN_DB_URL") ? undefined : await startTestStack();
+// Ctrl-C takes the server down too; it would outlive this process.
+const interrupt = async () => {
+  await started?.[Symbol.asyncDispose]();
+  Deno.exit(130);
+};
+for (const signal of ["SIGINT", "SIGTERM"] as const) Deno.addSignalListener(signal, () => void interrupt());
 for (const [name, value] of Object.entries(started?.env ?? {})) Deno.env.set(name, value);
 await using database = await cloneDatabase();
 await using sql = await openPlace(database.url);
@@ -46,7 +54,7 @@ const comparisons = [
   ...workflows?.comparisons ?? [],
   ...(wanted.includes("growth") ? growthComparisons(sql, quick) : []),
   ...reads?.comparisons ?? [],
-];
+].filter(({ workload }) => workload.includes(values.workload));
 const measures: Measure[] = [];
 for (const comparison of comparisons) {
   console.error(`${comparison.set}: ${comparison.workload}, ${comparison.clients} client(s)`);

@@ -20,11 +20,12 @@ export interface Access {
 }
 
 /** Registers one claim per credential that is none. */
-export function testCredentials({ name }: Operation, path: string, team: () => Promise<Project>): void {
+export function testCredentials({ name, method }: Operation, path: string, team: () => Promise<Project>): void {
   for (const [credential, headersOf] of BAD_CREDENTIALS) {
     Deno.test(`${name}: ${credential} is unauthorized`, async () => {
       const { owner } = await team();
-      const reply = await call("nobody", path, "{}", {
+      const reply = await call("nobody", path, method === "GET" ? undefined : "{}", {
+        method,
         headers: { "content-type": "application/json", ...await headersOf(owner) },
       });
       assertRefused(reply, "unauthorized");

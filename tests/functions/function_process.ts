@@ -13,8 +13,10 @@ export interface FunctionProcess extends AsyncDisposable {
   /** What it wrote so far. */
   log(): string;
   isRunning(): boolean;
-  /** Most memory it has ever held, in bytes; null where the system does not say. */
-  peakMemory(): Promise<number | null>;
+  /** Ends it as a crash would. */
+  kill(): Promise<void>;
+  /** Memory that it holds, and the most it has ever held, in bytes; null where the system does not say. */
+  memory(): Promise<{ now: number; peak: number } | null>;
 }
 
 /** The environment that the platform gives, for the stack the tests talk to. */
@@ -77,10 +79,14 @@ export async function startFunctionProcess(
     url: await listening.promise,
     log: () => text,
     isRunning: () => isRunning,
-    async peakMemory() {
+    async kill() {
+      if (isRunning) child.kill("SIGKILL");
+      await ended;
+    },
+    async memory() {
       const status = await Deno.readTextFile(`/proc/${child.pid}/status`).catch(() => "");
-      const kibibytes = /VmHWM:\s+(\d+) kB/.exec(status)?.[1];
-      return kibibytes === undefined ? null : Number(kibibytes) * 1024;
+      const bytesOf = (field: string) => Number(new RegExp(`${field}:\\s+(\\d+) kB`).exec(status)?.[1]) * 1024;
+      return status ? { now: bytesOf("VmRSS"), peak: bytesOf("VmHWM") } : null;
     },
     async [Symbol.asyncDispose]() {
       if (isRunning) child.kill("SIGKILL");

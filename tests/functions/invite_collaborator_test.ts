@@ -125,7 +125,9 @@ Deno.test("invite_collaborator: the fifty-first invitation of an hour is too_man
   }
   const reply = await invite(project.owner, project, address());
   assertRefused(reply, "too_many_invitations");
-  assert(reply.body.error.details.retry_after_seconds > 0);
+  const seconds = reply.body.error.details.retry_after_seconds;
+  assert(seconds > 0 && seconds <= 3600, String(seconds));
+  assertEquals(reply.headers.get("retry-after"), String(seconds));
   assertEquals((await invite(other.owner, other, address())).status, 201);
 });
 

@@ -1,5 +1,22 @@
 // Building uploads by hand, also broken ones, and looking for what an upload left behind.
+import { type Person, worker } from "../support/actors.ts";
 import { sql } from "./behind.ts";
+import type { Project } from "./project.ts";
+
+/** A picture of one pixel. */
+export const PNG = Uint8Array.fromBase64(
+  "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==",
+);
+
+export const sha256 = async (bytes: Uint8Array<ArrayBuffer>) =>
+  new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)).toHex();
+
+/** Puts someone out of the project. */
+export async function removeMember(project: Project, person: Person): Promise<void> {
+  const { error } = await worker().from("project_collaborators").delete()
+    .eq("project_id", project.id).eq("user_id", person.id);
+  if (error) throw new Error(`Cannot remove ${person.email}: ${error.message}`);
+}
 
 /** A form as any client sends it: the fields in the order given, the file where it stands among them. */
 export function form(...parts: [string, string | File][]): FormData {

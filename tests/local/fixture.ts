@@ -40,6 +40,7 @@ export async function startFixture(files: Record<string, string>): Promise<Fixtu
     port: freePorts(),
     directory: join(root, "state"),
     project,
+    strictAuth: true,
     log: (line) => lines.push(line),
   });
   return {

@@ -155,3 +155,20 @@ export async function storeObject(db: TestDatabase, name: string, size: number, 
     insert into storage.objects (bucket_id, name, owner_id, metadata)
     values ('genesis-files', ${name}, ${owner?.id ?? null}, ${db.sql.json({ size })})`;
 }
+
+/** What Storage does when an object is removed. */
+export async function removeObject(db: TestDatabase, name: string): Promise<void> {
+  await db.sql.begin(async (tx) => {
+    await tx`select set_config('storage.allow_delete_query', 'true', true)`;
+    await tx`delete from storage.objects where bucket_id = 'genesis-files' and name = ${name}`;
+  });
+}
+
+/** A file of the editor's that is ready, with its object. */
+export async function createFile(db: TestDatabase, project: Project, size = 5) {
+  const request = { project_id: project.id, file_name: "notes.txt", mime_type: "text/plain" };
+  const { file } = await db.rpc(project.editor.actor, "register_upload", request);
+  await storeObject(db, file.file_path, size, project.editor);
+  const finished = { file_id: file.id, file_size: size, sha256: "a".repeat(64), mime_type: "text/plain" };
+  return (await db.rpc("worker", "finish_upload", finished)).file as { id: string; file_path: string };
+}

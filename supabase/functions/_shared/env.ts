@@ -29,12 +29,15 @@ function defaultKey(kind: "PUBLISHABLE" | "SECRET"): string {
 export const env = {
   supabaseUrl,
   publishableKey: defaultKey("PUBLISHABLE"),
-  /** For the services beside the database (mail); operations run as their caller. */
+  /** For the services beside the database (mail, files); operations run as their caller. */
   secretKey: defaultKey("SECRET"),
   /** Where people's browsers are: the links in mails lead there. */
   siteUrl: (Deno.env.get("SITE_URL") ?? "http://127.0.0.1:3000").replace(/\/+$/, ""),
   /** The local stack keeps mail itself; everywhere else a service has to send it. */
   isLocal: ["127.0.0.1", "localhost"].includes(new URL(supabaseUrl).hostname),
+  /** Image transformation is part of the platform's paid plans; `off` makes thumbnails plain links to the original. */
+  hasImageTransforms: Deno.env.get("IMAGE_TRANSFORMS") !== "off",
+  resendUrl: Deno.env.get("RESEND_URL") ?? "https://api.resend.com",
   resendApiKey: Deno.env.get("RESEND_API_KEY"),
   mailFrom: Deno.env.get("MAIL_FROM") ?? "Genesis Engine <no-reply@example.com>",
 } as const;

@@ -13,6 +13,9 @@ export function fail(context: Context, error: unknown, requestId: string): Respo
     log("error", refusal.code, { request_id: requestId, path: context.req.path, cause });
   }
   const { code, message, details, status } = refusal;
+  if (typeof details.retry_after_seconds === "number") {
+    context.header("retry-after", String(details.retry_after_seconds));
+  }
   const body: ErrorBody = {
     error: { code, message, details, request_id: requestId },
   };

@@ -1,36 +1,28 @@
-// Outgoing mail: one small interface, and who carries it. The local stack keeps every message at <SUPABASE_URL>/mail;
-// elsewhere Resend delivers over HTTP (the platform blocks SMTP ports).
+// Outgoing mail: one small interface, and the choice of who carries it.
 import { env } from "./env.ts";
+import { authCarrier } from "./mail_auth.ts";
+import { localCarrier } from "./mail_local.ts";
+import { resendCarrier } from "./mail_resend.ts";
 
+/** A message that leads to one link. A carrier sends the text and HTML, or fills a template of its own with link and data. */
 export interface Mail {
   to: string;
   subject: string;
   text: string;
   html: string;
+  link: string;
+  data: Record<string, string>;
 }
 
-/** Sends one message; throws when the carrier did not take it. */
-export async function sendMail(mail: Mail): Promise<void> {
-  if (env.resendApiKey) {
-    return await post("https://api.resend.com/emails", {
-      authorization: `Bearer ${env.resendApiKey}`,
-    }, { from: env.mailFrom, ...mail });
-  }
-  if (env.isLocal) {
-    return await post(`${env.supabaseUrl}/mail`, { apikey: env.secretKey }, mail);
-  }
-  throw new Error("No way to send mail: set RESEND_API_KEY in the function's secrets.");
+export interface MailCarrier {
+  /** Resolves once the carrier took the message; throws when it did not. */
+  send(mail: Mail): Promise<void>;
+  /** Does it do more for some addresses than for others? Then nobody who must not know may wait for it. */
+  readonly tellsApart: boolean;
 }
 
-async function post(url: string, headers: Record<string, string>, body: unknown): Promise<void> {
-  const response = await fetch(url, {
-    method: "POST",
-    headers: { ...headers, "content-type": "application/json" },
-    body: JSON.stringify(body),
-    signal: AbortSignal.timeout(10_000),
-  });
-  const answer = await response.text();
-  if (!response.ok) {
-    throw new Error(`The mail carrier answered ${response.status}: ${answer.slice(0, 200)}`);
-  }
+/** Resend where it has a key, the mailbox of the local stack, and elsewhere Supabase Auth, which is always there. */
+export function mailCarrier(): MailCarrier {
+  if (env.resendApiKey) return resendCarrier(env.resendUrl, env.resendApiKey, env.mailFrom);
+  return env.isLocal ? localCarrier : authCarrier;
 }

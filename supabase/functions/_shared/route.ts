@@ -4,7 +4,8 @@ import type { Operation } from "../../../shared/contract/operation.ts";
 import type { AppContext } from "./auth.ts";
 import { parseInput, readJson } from "./body.ts";
 
-/** What a handler gives back: the body, and one of the operation's statuses (the first where absent). */
+/** What a handler gives back: the body, and one of the operation's statuses (the first where absent). What is no JSON
+ * it answers as a Response of its own. */
 export interface Answer {
   body?: unknown;
   status?: Operation["statuses"][number];
@@ -20,7 +21,7 @@ export interface Route {
 /** `route(claimTasks, async (input, context) => ({ body: await callDoor(context, "claim_tasks", input) }))` */
 export function route<Input extends z.ZodType, Output extends z.ZodType>(
   operation: Operation<Input, Output>,
-  handler: (input: z.output<Input>, context: AppContext) => Promise<Answer>,
+  handler: (input: z.output<Input>, context: AppContext) => Promise<Answer | Response>,
 ): Route {
   return {
     operation,
@@ -28,7 +29,8 @@ export function route<Input extends z.ZodType, Output extends z.ZodType>(
       const given = operation.body === "json"
         ? await readJson(context, operation.maxBodyBytes)
         : { ...context.req.query(), ...context.req.param() };
-      return render(operation, context, await handler(parseInput(operation.input, given), context));
+      const answer = await handler(parseInput(operation.input, given), context);
+      return answer instanceof Response ? answer : render(operation, context, answer);
     },
   };
 }

@@ -1,12 +1,21 @@
-// The text of an invitation, as text and as HTML. Names come from people, so they are escaped.
-import { html } from "hono/html";
+// The text of an invitation. Its HTML is supabase/templates/invite.html, which Supabase Auth fills by itself and the
+// other carriers get filled from here. Names come from people, so they are escaped.
 import type { Mail } from "../_shared/mail.ts";
+import { INVITE_TEMPLATE } from "./invite_template.ts";
 
 export interface Invitation {
   to: string;
   projectName: string;
   role: string;
   link: string;
+}
+
+const ENTITIES: Record<string, string> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&#34;", "'": "&#39;" };
+const escapeHtml = (text: string) => text.replaceAll(/[&<>"']/g, (character) => ENTITIES[character] ?? "");
+
+/** Puts values in the places of Auth's template language, `{{ .Name }}`; the same few that Auth fills. */
+function fill(template: string, values: Record<string, string>): string {
+  return template.replaceAll(/\{\{\s*\.([\w.]+)\s*\}\}/g, (_, name: string) => escapeHtml(values[name] ?? ""));
 }
 
 export function invitationMail({ to, projectName, role, link }: Invitation): Mail {
@@ -17,10 +26,8 @@ export function invitationMail({ to, projectName, role, link }: Invitation): Mai
     subject: `You are invited to ${name}`,
     text: `You are invited to work on ${name} as ${role}.\n\nAccept within 7 days: ${link}\n\n` +
       "If you did not expect this, ignore it.\n",
-    html: String(
-      html`<p>You are invited to work on <strong>${name}</strong> as ${role}.</p>
-<p><a href="${link}">Accept the invitation</a> within 7 days.</p>
-<p>If you did not expect this, ignore it.</p>`,
-    ),
+    html: fill(INVITE_TEMPLATE, { "Data.project_name": name, "Data.role": role, "ConfirmationURL": link, "Email": to }),
+    link,
+    data: { project_name: name, role },
   };
 }

@@ -19,35 +19,39 @@ interface Attempt {
 
 const place = z.object({ file_path: z.string(), head_version: z.int() });
 
-async function readVersions(context: AppContext, projectId: string, filePath: string, versions: number[]) {
+/** The version that was changed and the one that stands, which may be newer than the one that was in the way. */
+async function readSides(context: AppContext, projectId: string, filePath: string, base: number, known: number) {
   const { data, error } = await callerClient(context).from("code_artifacts")
-    .select("version, content, created_by, created_at")
-    .eq("project_id", projectId).eq("file_path", filePath).in("version", versions);
+    .select("version, content, is_deleted, created_by, created_at")
+    .eq("project_id", projectId).eq("file_path", filePath)
+    .or(`is_active.eq.true,version.in.(${base},${known})`).order("version");
   if (error) throw fromDatabase(error);
-  return (version: number) => data.find((row) => row.version === version);
+  return { head: data.at(-1), base: base === 0 ? { content: null } : data.find(({ version }) => version === base) };
 }
 
 /** Reads base and head and works out what the caller may do about `error`, an `artifact_conflict`. */
 export async function conflictOf(context: AppContext, attempt: Attempt, error: OperationError): Promise<Conflict> {
   // Loaded when needed: most saves meet no conflict, and every cold start would pay for it.
   const { merge } = await import("./merge.ts");
-  const { file_path, head_version } = place.parse(error.details);
+  const { file_path, head_version: known } = place.parse(error.details);
   const base_version = attempt.base_version ?? 0;
-  const versionOf = await readVersions(context, attempt.project_id, file_path, [base_version, head_version]);
-  const head = versionOf(head_version);
-  const base = versionOf(base_version) ?? (base_version === 0 ? { content: "" } : undefined);
-  if (!head || !base) return { headVersion: head_version, merged: null, refusal: error };
+  const { head, base } = await readSides(context, attempt.project_id, file_path, base_version, known);
+  if (!head || !base) return { headVersion: known, merged: null, refusal: error };
 
-  const { merged, yours, theirs } = merge(attempt.content, base.content, head.content);
+  // Where there is no file, its text is empty; but a change is never merged into a file that somebody deleted.
+  const { merged, yours, theirs } = merge(attempt.content, base.content ?? "", head.content ?? "");
+  const mergeable = merged !== null && !head.is_deleted;
+  const { version: head_version, content, is_deleted, created_by, created_at } = head;
   const details = {
     file_path,
     base_version,
     head_version,
-    base: { version: base_version, content: base.content },
-    head: { version: head_version, content: head.content, created_by: head.created_by, created_at: head.created_at },
+    base: { version: base_version, content: base.content ?? "" },
+    head: { version: head_version, content, is_deleted, created_by, created_at },
     hunks: { yours, theirs },
-    mergeable: merged !== null,
+    mergeable,
   };
-  const refusal = new OperationError("artifact_conflict", error.message, details, { cause: error });
-  return { headVersion: head_version, merged, refusal };
+  const message = `The file is at version ${head_version}; your change was based on version ${base_version}.`;
+  const refusal = new OperationError("artifact_conflict", message, details, { cause: error });
+  return { headVersion: head_version, merged: mergeable ? merged : null, refusal };
 }

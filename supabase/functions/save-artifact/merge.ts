@@ -39,7 +39,9 @@ export function merge(mineText: string, baseText: string, theirsText: string): M
     theirHunks.push(hunksOf(pieceB, pieceT, b, t));
     [m, b, t] = [cutM + 1, cutB + 1, cutT + 1];
   }
-  return { merged: isClean ? parts.flat().join("") : null, yours: yours.flat(), theirs: theirHunks.flat() };
+  // Cutting may have put two changes side by side that have lines between them in the whole text.
+  const whole = isClean ? parts.flat() : joinSides(mine, base, theirs);
+  return { merged: whole?.join("") ?? null, yours: yours.flat(), theirs: theirHunks.flat() };
 }
 
 const equal = (left: string[], right: string[]) =>
@@ -48,25 +50,43 @@ const equal = (left: string[], right: string[]) =>
 function mergePiece(mine: string[], base: string[], theirs: string[]): string[] | null {
   if (equal(mine, base) || equal(mine, theirs)) return theirs;
   if (equal(theirs, base)) return mine;
-  const sideBySide = joinApart(editOf(base, mine), base, editOf(base, theirs)) ??
-    joinApart(editOf(base, theirs), base, editOf(base, mine));
-  if (sideBySide) return sideBySide;
+  const sides = joinSides(mine, base, theirs);
+  if (sides) return sides;
   if (cost(base, mine) > MAX_COST || cost(base, theirs) > MAX_COST) return null;
   const regions = diff3Merge(mine, base, theirs, { excludeFalseConflicts: true });
   return regions.every((region) => region.ok) ? regions.flatMap((region) => region.ok ?? []) : null;
 }
 
-/** The one stretch of the base outside which nothing was changed, and what stands there now. */
-function editOf(base: string[], changed: string[]): { from: number; to: number; lines: string[] } {
+/** Both changes where each is one stretch of the base, with lines between the two that neither touched. */
+function joinSides(mine: string[], base: string[], theirs: string[]): string[] | null {
+  return joinApart(editOf(base, mine, "early"), base, editOf(base, theirs, "late")) ??
+    joinApart(editOf(base, theirs, "early"), base, editOf(base, mine, "late"));
+}
+
+/**
+ * The one stretch of the base outside which nothing was changed, and what stands there now. Among lines that repeat it
+ * may lie in several places: the first one is `early`, the last one `late`.
+ */
+function editOf(base: string[], changed: string[], where: "early" | "late"): Edit {
   const shortest = Math.min(base.length, changed.length);
-  let head = 0;
-  while (head < shortest && base[head] === changed[head]) head++;
-  let tail = 0;
-  while (tail < shortest - head && base.at(-1 - tail) === changed.at(-1 - tail)) tail++;
+  let [head, tail] = [0, 0];
+  const growHead = () => {
+    while (head + tail < shortest && base[head] === changed[head]) head++;
+  };
+  const growTail = () => {
+    while (head + tail < shortest && base.at(-1 - tail) === changed.at(-1 - tail)) tail++;
+  };
+  if (where === "late") growHead();
+  growTail();
+  growHead();
   return { from: head, to: base.length - tail, lines: changed.slice(head, changed.length - tail) };
 }
 
-type Edit = ReturnType<typeof editOf>;
+interface Edit {
+  from: number;
+  to: number;
+  lines: string[];
+}
 
 /** Both edits where the first ends before the second begins: no comparison of lines is needed. */
 function joinApart(first: Edit, base: string[], second: Edit): string[] | null {

@@ -47,8 +47,16 @@ select n.version_id, n.node_index, n.node_index, nullif(n.node_index, $2) + 1 fr
 insert into public.workflow_executions (workflow_id, project_id, version_id, version, state, status, completed_at)
 select v.workflow_id, v.project_id, v.id, 1, '{}', 'completed', now() from public.workflow_versions as v;
 
-insert into private.execution_progress (workflow_execution_id, remaining)
-select e.id, 0 from public.workflow_executions as e;
+insert into private.workflow_graphs (version_id, end_edges) select v.id, 1 from public.workflow_versions as v;
+
+insert into private.execution_progress (workflow_execution_id, root_execution_id, remaining)
+select e.id, e.id, 0 from public.workflow_executions as e;
+
+insert into private.countdowns (workflow_execution_id, node_index, shard, remaining)
+select e.id, g, 0, 0 from public.workflow_executions as e cross join generate_series(1, 5) as g;
+
+insert into private.limited_executions (workflow_execution_id, project_id, concurrency_limit)
+select e.id, e.project_id, 10 from public.workflow_executions as e;
 
 insert into public.agent_tasks (
   workflow_execution_id, project_id, version_id, agent_type, node_id, node_index, status, attempt, input_data, output_data,

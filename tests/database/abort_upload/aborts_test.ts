@@ -1,7 +1,7 @@
 // abort_upload: takes back the reservation of an upload that failed; only its uploader's, only while it is pending.
 import { assertEquals } from "@std/assert";
 import { shareDatabase } from "../../support/database.ts";
-import { createProject, storeObject } from "../../support/factories.ts";
+import { createProject, removeObject, storeObject } from "../../support/factories.ts";
 
 const db = await shareDatabase();
 
@@ -44,9 +44,20 @@ for (const who of ["owner", "viewer", "stranger"] as const) {
 Deno.test("a file that is ready cannot be aborted", async () => {
   const { project, file, request } = await registered();
   await storeObject(db, file.file_path, 5);
-  await db.rpc(project.editor.actor, "finish_upload", { ...request, file_size: 5, sha256: "a".repeat(64) });
+  await db.rpc("worker", "finish_upload", { ...request, file_size: 5, sha256: "a".repeat(64) });
   assertEquals(await db.rpc(project.editor.actor, "abort_upload", request), { aborted: false });
   assertEquals(await exists(file.id), true);
+});
+
+Deno.test("where its object has arrived the row waits for Storage to remove it, and cannot be finished", async () => {
+  const { project, file, request } = await registered();
+  await storeObject(db, file.file_path, 5);
+  assertEquals(await db.rpc(project.editor.actor, "abort_upload", request), { aborted: true });
+  assertEquals(await exists(file.id), true);
+  const finish = { ...request, file_size: 5, sha256: "a".repeat(64) };
+  assertEquals((await db.refusal("worker", "finish_upload", finish)).code, "upload_expired");
+  await removeObject(db, file.file_path);
+  assertEquals(await exists(file.id), false);
 });
 
 Deno.test("someone without an account may not call it at all", async () => {

@@ -12,12 +12,16 @@ export interface Entry {
   table: string;
   row: string;
   where: string;
+  /** What Realtime sets while it asks its policies. */
+  topic?: string;
   insert?: string;
   set?: string;
   select: Expected;
   inserts?: Expected;
   updates?: Expected;
   deletes?: Expected;
+  /** Of which bucket the object is. */
+  bucket?: string;
 }
 
 const signedIn = ACTORS.filter((name) => name !== "anon" && name !== "worker");
@@ -33,7 +37,31 @@ const workers: Expected = { yes: ["worker"] };
 /** Not even a worker may. */
 const nobody: Expected = {};
 
+/** Realtime's own table grants its verbs to every API role, so there the policies alone decide. */
+const heard = (...yes: ActorName[]): Expected => ({
+  yes: [...yes, "worker"],
+  none: ACTORS.filter((name) => name !== "worker" && !yes.includes(name)),
+});
+
+/** Messages on a topic: who hears them, and who may say something. */
+const onTopic = (row: string, topic: string, hear: ActorName[], speak: ActorName[]): Entry[] =>
+  ["broadcast", "presence"].map((extension) => ({
+    table: "realtime.messages",
+    row: `${extension} on ${row}`,
+    topic,
+    where: `topic = '${topic}'`,
+    insert: `(topic, extension, private) values ('${topic}', '${extension}', true)`,
+    set: "event = 'other'",
+    select: heard(...hear),
+    inserts: { yes: [...speak, "worker"] },
+    updates: heard(),
+    deletes: nobody,
+  }));
+
 const byOperationsOnly = { inserts: nobody, updates: nobody, deletes: nobody };
+
+/** Topics that are nobody's, however much they look like one that is. The world has said something on each. */
+export const STRANGE_TOPICS = ["anything", "project:", "project:{project}:more", "execution:not-a-uuid", "chat:--"];
 
 export const MATRIX: Entry[] = [
   {
@@ -193,15 +221,6 @@ export const MATRIX: Entry[] = [
     ...byOperationsOnly,
   },
   {
-    table: "public.task_decisions",
-    row: "the project's",
-    where: "id = '{decision}'",
-    insert: "(task_id, project_id, user_id, decision) values ('{approval}', '{project}', '{me}', 'approved')",
-    set: "decision = 'approved'",
-    select: readable,
-    ...byOperationsOnly,
-  },
-  {
     table: "public.execution_events",
     row: "the project's",
     where: "workflow_execution_id = '{execution}' and type = 'execution.started'",
@@ -211,11 +230,29 @@ export const MATRIX: Entry[] = [
     ...byOperationsOnly,
   },
   {
+    table: "public.task_decisions",
+    row: "of the project's",
+    where: "id = '{decision}'",
+    insert: "(task_id, project_id, user_id, decision) values ('{task}', '{project}', '{me}', 'approved')",
+    set: "decision = 'rejected'",
+    select: readable,
+    ...byOperationsOnly,
+  },
+  {
     table: "public.code_artifacts",
     row: "the project's",
     where: "id = '{artifact}'",
-    insert: "(project_id, name, file_path, content) values ('{project}', 'b', 'b', 'b')",
-    set: "content = 'other'",
+    insert: "(project_id, name, file_path, is_deleted, is_active) values ('{project}', 'b', 'b', true, false)",
+    set: "name = 'other'",
+    select: readable,
+    ...byOperationsOnly,
+  },
+  {
+    table: "public.artifact_provenance",
+    row: "of the project's",
+    where: "artifact_id = '{artifact}'",
+    insert: "(artifact_id) values (gen_random_uuid())",
+    set: "file_path = 'other'",
     select: readable,
     ...byOperationsOnly,
   },
@@ -310,6 +347,15 @@ export const MATRIX: Entry[] = [
     select: only("worker"),
   },
   {
+    table: "public.file_shares",
+    row: "one of the editor's",
+    where: "id = '{share}'",
+    insert: "(file_id, project_id, expires_at) values ('{readyFile}', '{project}', now() + interval '1 day')",
+    set: "max_downloads = null, revoked_at = null",
+    select: readable,
+    ...byOperationsOnly,
+  },
+  {
     table: "public.project_invitations",
     row: "the project's",
     where: "id = '{invitation}'",
@@ -321,6 +367,7 @@ export const MATRIX: Entry[] = [
   {
     table: "storage.objects",
     row: "one that the editor uploaded",
+    bucket: "genesis-files",
     where: "name = '{project}/by-editor'",
     insert: "(bucket_id, name, owner_id) values ('genesis-files', '{project}/new', '{me}')",
     set: "name = '{project}/moved'",
@@ -343,9 +390,79 @@ export const MATRIX: Entry[] = [
     table: "storage.objects",
     row: "one that is registered as the editor's file",
     where: "name = '{project}/ready'",
+    // Its name is taken even where the object itself is gone.
+    insert: "(bucket_id, name, owner_id) values ('genesis-files', '{project}/ready-but-gone', '{me}')",
     set: "name = '{project}/moved'",
     select: { yes: readers, none: [...outsiders, "anon"] },
+    inserts: workers,
     updates: { yes: ["worker"], none: ["stranger", "former", "viewer", "editor", "owner", "admin", "anon"] },
     deletes: { yes: ["editor", "owner", "worker"], none: ["stranger", "former", "viewer", "admin", "anon"] },
   },
+  {
+    table: "storage.objects",
+    row: "one whose upload by the editor is under way",
+    where: "name = '{project}/pending'",
+    set: "name = '{project}/moved'",
+    select: { yes: ["editor", "worker"], none: [...outsiders, "viewer", "owner", "admin", "anon"] },
+    updates: { yes: ["worker"], none: ["stranger", "former", "viewer", "editor", "owner", "admin", "anon"] },
+    deletes: { yes: ["editor", "worker"], none: ["stranger", "former", "viewer", "owner", "admin", "anon"] },
+  },
+  ...onTopic("the project", "project:{project}", [...members, "admin"], members),
+  ...onTopic("the execution", "execution:{execution}", [...members, "admin"], members),
+  ...onTopic("the editor's private chat", "chat:{privateSession}", ["editor", "admin"], ["editor"]),
+  ...onTopic("a shared chat", "chat:{sharedSession}", [...members, "admin"], members),
+  ...onTopic("the former collaborator's own chat", "chat:{formerSession}", ["admin"], []),
+  ...onTopic("a topic that is none of ours", "projects:{project}", [], []),
+  {
+    table: "realtime.messages",
+    row: "on another topic than the one that is joined",
+    topic: "project:{project}",
+    where: "topic = 'execution:{execution}'",
+    insert: "(topic, extension, private) values ('execution:{execution}', 'broadcast', true)",
+    select: heard(),
+    inserts: workers,
+  },
+  {
+    table: "storage.objects",
+    row: "in a folder that only looks like the project's",
+    where: "name = '{project}/by-owner'",
+    insert: "(bucket_id, name, owner_id) values ('genesis-files', upper('{project}') || '/new', '{me}')",
+    select: { yes: readers, none: [...outsiders, "anon"] },
+    inserts: workers,
+  },
+  {
+    table: "storage.objects",
+    row: "in a bucket that is not ours",
+    where: "bucket_id = 'elsewhere'",
+    insert: "(bucket_id, name, owner_id) values ('elsewhere', '{project}/new', '{me}')",
+    set: "bucket_id = 'genesis-files'",
+    select: { yes: ["worker"], none: [...signedIn, "anon"] },
+    inserts: workers,
+    updates: { yes: ["worker"], none: [...signedIn, "anon"] },
+    deletes: { yes: ["worker"], none: [...signedIn, "anon"] },
+  },
+  {
+    table: "storage.buckets",
+    row: "ours",
+    where: "id = 'genesis-files'",
+    insert: "(id, name, public) values ('mine', 'mine', true)",
+    set: "public = true",
+    select: { yes: ["worker"], none: [...signedIn, "anon"] },
+    inserts: workers,
+    updates: { yes: ["worker"], none: [...signedIn, "anon"] },
+  },
+  {
+    table: "storage.buckets",
+    row: "an empty one",
+    where: "id = 'empty'",
+    select: { yes: ["worker"], none: [...signedIn, "anon"] },
+    deletes: { yes: ["worker"], none: [...signedIn, "anon"] },
+  },
+  ...STRANGE_TOPICS.flatMap((topic) => onTopic(topic, topic, [], [])),
+];
+
+/** The policies on realtime.messages that the entries above are about: one that is missing here fails the suite. */
+export const TOPIC_POLICIES: string[] = [
+  "readers can receive what is sent about what they read",
+  "members can send messages and show their presence",
 ];

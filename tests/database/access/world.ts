@@ -1,12 +1,14 @@
 // One project with everything in it and one person of every kind, for the access matrix.
 import type { Actor, TestDatabase } from "../../support/database.ts";
 import {
+  claimNode,
   createAdmin,
   createAgent,
   createChatSession,
   createProject,
   createUser,
   graph,
+  invitationToken,
   startExecution,
   storeObject,
 } from "../../support/factories.ts";
@@ -35,9 +37,14 @@ export async function createWorld(db: TestDatabase): Promise<World> {
     `project_collaborators (project_id, user_id) values ('${project.id}', '${mate.id}')`,
   );
   const { execution, tasks: [task] } = await startExecution(db, project, graph([["a", "b"]]));
-  const approval = await startExecution(db, project, { nodes: [{ id: "review", type: "approval" }], edges: [] });
-  await db.rpc(project.owner.actor, "decide_task", { task_id: approval.tasks[0].id, decision: "rejected" });
-  const [decision] = await db.sql`select id from public.task_decisions where task_id = ${approval.tasks[0].id}`;
+  const { execution: busy } = await startExecution(db, project, graph([["a", "b"]]));
+  const leased = await claimNode(db, busy.id, "a");
+  const token = await invitationToken();
+  const invitation = await insert(
+    `project_invitations (project_id, email, invited_by) values ('${project.id}', '${project.stranger.email}', '${project.owner.id}')`,
+  );
+  await db
+    .sql`insert into private.invitation_tokens (invitation_id, token_hash) values (${invitation}, decode(${token}, 'hex'))`;
   const [privateSession, sharedSession, formerSession] = [
     await createChatSession(db, project.id, project.editor),
     await createChatSession(db, project.id, project.editor, true),
@@ -51,6 +58,7 @@ export async function createWorld(db: TestDatabase): Promise<World> {
     insert(`file_storage (project_id, file_path, file_name, uploaded_by, ${rest.split("|")[0]})
       values ('${project.id}', '${project.id}/${name}', '${name}', '${uploader}', ${rest.split("|")[1]})`);
   const ready = "status, file_size, mime_type | 'ready', 1, 'text/plain'";
+  const readyFile = await file("ready", project.editor.id, ready);
   const rows = {
     mate: mate.id,
     collaborator,
@@ -66,8 +74,9 @@ export async function createWorld(db: TestDatabase): Promise<World> {
     workflow: execution.workflow_id,
     execution: execution.id,
     task: task.id,
-    approval: approval.tasks[0].id,
-    decision: decision?.id,
+    decision: await insert(
+      `task_decisions (task_id, project_id, user_id, decision) values ('${leased.id}', '${project.id}', '${project.editor.id}', 'approved')`,
+    ),
     artifact:
       (await db.rpc("worker", "save_artifact", { project_id: project.id, file_path: "a", content: "a" })).artifact.id,
     privateSession,
@@ -75,15 +84,36 @@ export async function createWorld(db: TestDatabase): Promise<World> {
     formerSession,
     privateMessage: await message(privateSession),
     sharedMessage: await message(sharedSession),
-    readyFile: await file("ready", project.editor.id, ready),
+    readyFile,
+    share: await insert(`file_shares (file_id, project_id, created_by, expires_at)
+      values ('${readyFile}', '${project.id}', '${project.editor.id}', now() + interval '1 day')`),
+    goneFile: await file("ready-but-gone", project.editor.id, ready),
     pendingFile: await file("pending", project.editor.id, "status | 'pending'"),
     formerFile: await file("former", former.id, "status | 'pending'"),
-    invitation: await insert(`project_invitations (project_id, email) values ('${project.id}', 'x@example.com')`),
+    invitation,
+    invitationToken: token,
+    freshToken: await invitationToken(),
+    shareToken: await invitationToken(),
+    leasedTask: leased.id,
+    leaseToken: leased.lease_token,
     nobody: await userWithoutProfile(db),
   };
+  // Topics on which something was said, also where no trigger of ours speaks.
+  await db.sql`
+    select realtime.send('{}', 'said', t) from unnest(${[
+    `chat:${formerSession}`,
+    `projects:${project.id}`,
+  ]}::text[]) as t`;
+  await db.sql`
+    insert into realtime.messages (topic, extension, private)
+    select distinct topic, 'presence', true from realtime.messages`;
   await storeObject(db, `${project.id}/by-editor`, 1, project.editor);
   await storeObject(db, `${project.id}/by-owner`, 1, project.owner);
   await storeObject(db, `${project.id}/ready`, 1, project.editor);
+  await storeObject(db, `${project.id}/pending`, 1, project.editor);
+  await db.sql`
+    insert into private.file_share_tokens (share_id, token_hash)
+    values (${rows.share ?? ""}, decode(${rows.shareToken ?? ""}, 'hex'))`;
   await db.sql`delete from public.project_collaborators where user_id = ${former.id}`;
   const people = { ...project, former, admin };
   const names = ["stranger", "former", "viewer", "editor", "owner", "admin"] as const;

@@ -21,7 +21,7 @@ async function claimedTask() {
 }
 
 const artifactsOf = (project: Project) =>
-  db.sql`select file_path, version, task_id, content from public.code_artifacts
+  db.sql`select a.file_path, a.version, a.task_id, public.content(a) as content from public.code_artifacts as a
     where project_id = ${project.id} order by file_path, version`;
 
 Deno.test("artifacts of a completion are saved and know their task", async () => {

@@ -123,31 +123,48 @@ Deno.test("an archived project invites nobody", async () => {
   assertEquals(refusal.code, "project_not_active");
 });
 
-Deno.test("the 51st invitation of a project within an hour is too_many_invitations", async () => {
+/** Mails that went out before, as the count has them. */
+const mailed = (projectId: string, sentBy: string, number: number, ago: string) =>
+  db.sql`
+    insert into private.invitation_mails (project_id, sent_by, sent_at)
+    select ${projectId}, ${sentBy}, now() - ${ago}::interval from generate_series(1, ${number})`;
+
+Deno.test("the 51st invitation of a project within an hour is too_many_invitations, and says when to try again", async () => {
   const project = await createProject(db);
-  await db.sql`
-    insert into public.project_invitations (project_id, email, created_at)
-    select ${project.id}, 'person-' || n || '@example.com', now() - interval '10 minutes' from generate_series(1, 49) as n`;
+  await mailed(project.id, project.editor.id, 49, "10 minutes");
   await db.rpc(project.owner.actor, "invite_collaborator", await invitation(project));
-  const refusal = await db.refusal(
-    project.owner.actor,
-    "invite_collaborator",
-    await invitation(project, { email: "x@example.com" }),
-  );
+  const request = await invitation(project, { email: "x@example.com" });
+  const refusal = await db.refusal(project.owner.actor, "invite_collaborator", request);
   assertEquals([refusal.code, refusal.sqlstate, refusal.details.retry_after_seconds], [
     "too_many_invitations",
     "PT429",
-    3600,
+    3000,
   ]);
 });
 
-Deno.test("invitations older than an hour do not count against the limit", async () => {
+Deno.test("an invitation that was withdrawn counts all the same: it was mailed", async () => {
   const project = await createProject(db);
-  await db.sql`
-    insert into public.project_invitations (project_id, email, created_at)
-    select ${project.id}, 'person-' || n || '@example.com', now() - interval '61 minutes' from generate_series(1, 60) as n`;
+  await mailed(project.id, project.editor.id, 49, "10 minutes");
+  const { invitation: { id } } = await db.rpc(project.owner.actor, "invite_collaborator", await invitation(project));
+  await db.rpc(project.owner.actor, "withdraw_invitation", { invitation_id: id });
+  const refusal = await db.refusal(project.owner.actor, "invite_collaborator", await invitation(project));
+  assertEquals(refusal.code, "too_many_invitations");
+});
+
+Deno.test("a person sends 200 invitations an hour, from however many projects", async () => {
+  const project = await createProject(db);
+  for (let part = 0; part < 5; part++) await mailed(crypto.randomUUID(), project.owner.id, 40, "30 minutes");
+  const refusal = await db.refusal(project.owner.actor, "invite_collaborator", await invitation(project));
+  assertEquals([refusal.code, refusal.details.retry_after_seconds], ["too_many_invitations", 1800]);
+  await db.rpc("worker", "invite_collaborator", await invitation(project));
+});
+
+Deno.test("invitations older than an hour do not count against the limit, and are forgotten", async () => {
+  const project = await createProject(db);
+  await mailed(project.id, project.owner.id, 60, "61 minutes");
   const answer = await db.rpc(project.owner.actor, "invite_collaborator", await invitation(project));
   assertEquals(answer.invitation.status, "pending");
+  assertEquals((await db.sql`select from private.invitation_mails where project_id = ${project.id}`).length, 1);
 });
 
 Deno.test("someone without an account may not call it at all", async () => {

@@ -14,7 +14,7 @@ Deno.test("the reserved object is in the project's folder, under a name of its o
     "pending",
     "genesis-files",
     project.editor.id,
-    "../My photo.png",
+    "My photo.png",
   ]);
 });
 
@@ -32,9 +32,46 @@ Deno.test("a path is kept beside the object, which does not follow it", async ()
   assertEquals([file.metadata, file.file_path], [{ path: "images/a.png" }, `${project.id}/${file.id}`]);
 });
 
+const names: [string, string][] = [
+  ["/etc/passwd", "passwd"],
+  ["C:\\Users\\me\\a.txt", "a.txt"],
+  ["annex\u202Egpj.exe", "annexgpj.exe"],
+  ["\u200Ea\u200Bb\uFEFF.txt", "ab.txt"],
+  ["line\r\nbreak.txt", "linebreak.txt"],
+  ["cafe\u0301.txt", "caf\u00e9.txt"],
+  ["日本 ü.txt", "日本 ü.txt"],
+  ["．．／up", "．．／up"],
+];
+for (const [sent, kept] of names) {
+  Deno.test(`the name ${JSON.stringify(sent)} is kept as ${JSON.stringify(kept)}, and in no path`, async () => {
+    const project = await createProject(db);
+    const { file } = await db.rpc(project.editor.actor, "register_upload", { project_id: project.id, file_name: sent });
+    assertEquals([file.file_name, file.file_path], [kept, `${project.id}/${file.id}`]);
+  });
+}
+
+Deno.test("whatever a file is called, its name is visible, short, in one line and no path", async () => {
+  const alphabet = [...'ab.\\/ é\u0301\u202E\u200B\u0007\uFEFF\u2028\n日😀~%:*?"<>|'];
+  const names = Array.from(
+    { length: 2000 },
+    () =>
+      Array.from({ length: 1 + Math.random() * 12 }, () => alphabet[Math.floor(Math.random() * alphabet.length)]).join(
+        "",
+      ),
+  );
+  const rows = await db.sql<{ name: string | null }[]>`
+    select private.clean_file_name(n) as name from unnest(${names}::text[]) as n`;
+  const wrong = rows.filter(({ name }) =>
+    name !== null && !/^(?!\.{1,2}$)(?!\s)[^/\\\p{Cc}\u200B\u2028\u202E\uFEFF]{1,255}(?<!\s)$/u.test(name)
+  );
+  assertEquals([rows.length, wrong], [names.length, []]);
+});
+
 const bad: [string, Record<string, unknown>][] = [
   ["no file name", { file_name: null }],
   ["a blank file name", { file_name: " " }],
+  ["a file name of what nobody sees", { file_name: "\u200B\u202E" }],
+  ["a file name that is a folder", { file_name: "a/.." }],
   ["a file name of 256 characters", { file_name: "x".repeat(256) }],
   ["a path that leaves the project", { path: "../a.png" }],
   ["an absolute path", { path: "/a.png" }],

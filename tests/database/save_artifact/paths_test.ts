@@ -18,6 +18,7 @@ const good: [string, string][] = [
   ["other scripts", "документы/日本語/ملف.txt"],
   ["an emoji", "docs/🚀.md"],
   ["an emoji made of several with joiners", "docs/👩\u200d💻.md"],
+  ["a colon further on", "notes/10:30.md"],
   ["1024 bytes", "x".repeat(1024)],
 ];
 for (const [what, path] of good) {
@@ -59,6 +60,12 @@ const bad: [string, string | null][] = [
   ["a right-to-left override", "a\u202etxt.exe"],
   ["a bidirectional isolate", "a\u2066b"],
   ["a line separator", "a\u2028b"],
+  ["a drive letter", "C:/Windows/a"],
+  ["a drive letter without a slash", "c:a"],
+  ["a full-width drive letter", "\uff23\uff1a/a"],
+  ["a big reverse solidus", "..\u29f9a"],
+  ["text hidden in tags", "a\u{e0068}\u{e0069}.md"],
+  ["a filler that nobody sees", "a\u3164"],
 ];
 for (const [what, path] of bad) {
   Deno.test(`${what} is refused as validation_failed: ${JSON.stringify(path?.slice(0, 40))}`, async () => {

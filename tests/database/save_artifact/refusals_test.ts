@@ -91,8 +91,8 @@ for (const actor of ["owner", "editor", "worker"] as const) {
     const who = actor === "worker" ? actor : project[actor].actor;
     for (
       const statement of [
-        `insert into public.code_artifacts (project_id, name, file_path, content) values ('${project.id}', 'b', 'b', 'b')`,
-        "update public.code_artifacts set content = 'other'",
+        `insert into public.code_artifacts (project_id, name, file_path, is_deleted, is_active) values ('${project.id}', 'b', 'b', true, false)`,
+        "update public.code_artifacts set content_sha256 = 'other'",
         "update public.code_artifacts set is_active = false",
         "delete from public.code_artifacts",
       ]
@@ -106,7 +106,8 @@ Deno.test("two heads of one path are unstorable", async () => {
   const project = await createProject(db);
   await db.rpc(project.editor.actor, "save_artifact", file(project.id));
   const second = db.sql`
-    insert into public.code_artifacts (project_id, name, file_path, content, version)
-    values (${project.id}, 'a', 'a.ts', 'other', 2)`;
+    insert into public.code_artifacts (project_id, name, file_path, content_sha256, content_bytes, version)
+    select project_id, name, file_path, content_sha256, content_bytes, 2 from public.code_artifacts
+    where project_id = ${project.id}`;
   assertEquals((await refused(second)).sqlstate, "23505");
 });

@@ -11,11 +11,16 @@ Deno.test("the mission names eleven tables", () => {
 });
 
 for (const [table, columns] of Object.entries(SEED_TABLES)) {
-  Deno.test(`${table} has every column of the mission, with its type`, async () => {
+  Deno.test(`${table} has every column of the mission, or a computed field, with its type`, async () => {
     const rows = await db.sql`
       select a.attname as name, t.typname as type
       from pg_attribute as a join pg_type as t on t.oid = a.atttypid
-      where a.attrelid = to_regclass(${`public.${table}`}) and a.attnum > 0 and not a.attisdropped`;
+      where a.attrelid = to_regclass(${`public.${table}`}) and a.attnum > 0 and not a.attisdropped
+      union all
+      -- The API reads a function of a table's row like a column of it.
+      select p.proname, t.typname
+      from pg_proc as p join pg_type as t on t.oid = p.prorettype join pg_class as c on p.proargtypes = array[c.reltype]::oidvector
+      where c.oid = to_regclass(${`public.${table}`}) and p.pronamespace = 'public'::regnamespace`;
     const found = new Map(rows.map((row) => [row.name, row.type]));
     const types: Record<string, string> = { integer: "int4", bigint: "int8", boolean: "bool" };
     for (const [name, type] of Object.entries(columns)) assertEquals(found.get(name), types[type] ?? type, name);

@@ -1,4 +1,4 @@
-// Invitation tokens: 256 random bits that leave in a mail only; the database gets their sha256.
+// Tokens that leave in a link only: 256 random bits; the database gets their sha256.
 
 const hex = (bytes: Uint8Array) => Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 

@@ -1,0 +1,227 @@
+// One joined channel: what its client may do there, what it says, and how it ends.
+import { type Extension, mayReceive, maySend } from "./authorization.ts";
+import type { Subscription } from "./changes.ts";
+import { type Broadcast, type Frame, type Version, writeFrame } from "./frames.ts";
+import type { Address } from "./hub.ts";
+import { type JoinConfig, readReplay } from "./join.ts";
+import { readPast } from "./replay.ts";
+import type { Socket } from "./socket.ts";
+import { expired, Refusal, type Token } from "./tokens.ts";
+
+/** What a timer can wait for; an expiry further away is looked at again then. */
+const LONGEST_TIMEOUT = 2 ** 31 - 1;
+const MAX_BROADCAST_BYTES = 3_000_000;
+
+export class Channel implements Address {
+  readonly isPrivate: boolean;
+  readonly presenceKey: string;
+  readonly version: Version;
+  mayReceive: Record<Extension, boolean> = { broadcast: true, presence: true };
+  #maySend: Partial<Record<Extension, Promise<boolean>>> = {};
+  #token: Token | undefined;
+  #tokenText: string;
+  #expiry: ReturnType<typeof setTimeout> | undefined;
+  #hasEnded = false;
+  #wantsPresence: boolean;
+  #subscription: Subscription | undefined;
+
+  constructor(
+    readonly socket: Socket,
+    readonly topic: string,
+    readonly joinRef: string | null,
+    private readonly config: JoinConfig,
+    tokenText: string,
+  ) {
+    this.isPrivate = config.private;
+    this.presenceKey = config.presence.key || crypto.randomUUID();
+    this.version = socket.version;
+    this.#tokenText = tokenText;
+    this.#wantsPresence = config.presence.enabled;
+  }
+
+  get hearsPresence(): boolean {
+    return this.#wantsPresence && this.mayReceive.presence;
+  }
+
+  get token(): Token {
+    if (!this.#token) throw new Error("Cannot ask for the token of a channel before it was read");
+    return this.#token;
+  }
+
+  get #question() {
+    return { topic: this.topic, caller: this.token.caller, headers: this.socket.headers };
+  }
+
+  /** Reads the token and asks the policies. Throws Refusal. */
+  async authorise(): Promise<void> {
+    const { services } = this.socket;
+    this.#token = await services.readToken(this.#tokenText);
+    this.#watchExpiry();
+    if (!this.isPrivate) return;
+    this.#maySend = {};
+    this.mayReceive = await mayReceive(services.sql, this.#question);
+    if (!this.mayReceive.broadcast && !this.mayReceive.presence) throw this.#unauthorized();
+  }
+
+  #unauthorized(): Refusal {
+    return new Refusal(
+      "Unauthorized",
+      `You do not have permissions to read from this Channel topic: ${this.topic}`,
+    );
+  }
+
+  /** Answers the join, then sends what a new listener is owed. Throws Refusal before anything was sent. */
+  async begin(frame: Frame): Promise<void> {
+    const { hub, presence, replication, changes, sql } = this.socket.services;
+    const { broadcast, postgres_changes } = this.config;
+    const replay = readReplay(broadcast.replay);
+    if (replay === null) throw new Refusal("UnableToReplayMessages", "Replay params are not valid");
+    if (replay && !this.isPrivate) {
+      throw new Refusal("UnableToReplayMessages", "Replay is not allowed for public channels");
+    }
+    // From the reply on nothing that is committed may be missed.
+    await replication.running();
+    if (this.#hasEnded) return;
+    const past = replay ? await readPast(sql, this.topic, replay) : [];
+    const subscription = changes.subscribe(this, postgres_changes);
+    this.#subscription = subscription;
+    hub.add(this);
+    this.#reply(frame, "ok", { postgres_changes: subscription.answer });
+    if (this.hearsPresence) this.push("presence_state", presence.state(this));
+    for (const { id, event, payload } of this.mayReceive.broadcast ? past : []) {
+      this.push("broadcast", { type: "broadcast", event, payload, meta: { replayed: true, id } });
+    }
+    if (postgres_changes.length > 0) {
+      const problem = await subscription.start();
+      if (this.#hasEnded) return;
+      this.#system("postgres_changes", problem ? "error" : "ok", problem ?? "Subscribed to PostgreSQL");
+    }
+    if (broadcast.replication_ready) this.#system("system", "ok", "Replication connection established");
+  }
+
+  async receive(frame: Frame): Promise<void> {
+    const payload = (typeof frame.payload === "object" ? frame.payload : null) as Record<string, unknown> | null;
+    switch (frame.event) {
+      case "phx_leave":
+        this.end();
+        this.#reply(frame, "ok", {});
+        return this.push("phx_close", {}, this.joinRef);
+      case "access_token":
+        return await this.#renew(payload?.access_token);
+      case "broadcast":
+        return await this.#broadcast(frame, payload);
+      case "presence":
+        return await this.#presence(frame, payload);
+    }
+  }
+
+  async #broadcast(frame: Frame, payload: Record<string, unknown> | null): Promise<void> {
+    const { ack, self } = this.config.broadcast;
+    if (typeof payload?.event !== "string") {
+      return this.#reply(frame, "error", { reason: "A broadcast names its event" });
+    }
+    const size = payload.payload instanceof Uint8Array ? payload.payload.length : JSON.stringify(payload).length;
+    if (size > MAX_BROADCAST_BYTES) {
+      if (ack) this.#reply(frame, "error", { reason: "Payload size exceeds tenant limit" });
+      return;
+    }
+    if (!await this.#may("broadcast")) return;
+    const { event, payload: body, meta } = payload as unknown as Broadcast;
+    this.socket.services.hub.broadcast(this, { event, payload: body, meta }, self ? undefined : this);
+    if (ack) this.#reply(frame, "ok", {});
+  }
+
+  async #presence(frame: Frame, payload: Record<string, unknown> | null): Promise<void> {
+    const { presence } = this.socket.services;
+    if (payload?.event === "untrack") {
+      presence.untrack(this);
+    } else if (payload?.event === "track") {
+      if (!await this.#may("presence")) {
+        return this.#reply(frame, "error", {
+          reason: "Unauthorized: You do not have permissions to show presence here",
+        });
+      }
+      if (this.#hasEnded) return;
+      const content = payload.payload;
+      this.#wantsPresence = true;
+      presence.track(this, typeof content === "object" && content !== null ? content as Record<string, unknown> : {});
+    } else {
+      return this.#reply(frame, "error", { reason: "A presence message is track or untrack" });
+    }
+    this.#reply(frame, "ok", {});
+  }
+
+  /** Asked once until the token or the membership may have changed. */
+  async #may(extension: Extension): Promise<boolean> {
+    if (!this.isPrivate) return true;
+    return await (this.#maySend[extension] ??= maySend(this.socket.services.sql, this.#question, extension));
+  }
+
+  async #renew(text: unknown): Promise<void> {
+    if (typeof text !== "string" || text.startsWith("sb_") || text === this.#tokenText) return;
+    this.#tokenText = text;
+    try {
+      await this.authorise();
+    } catch (thrown) {
+      if (!(thrown instanceof Refusal)) throw thrown;
+      this.shutDown(thrown.reason);
+    }
+  }
+
+  /** Asks the policies again, and ends the channel when its caller has lost the topic. */
+  async recheck(): Promise<void> {
+    if (!this.isPrivate || this.#hasEnded) return;
+    this.#maySend = {};
+    const may = await mayReceive(this.socket.services.sql, this.#question);
+    this.mayReceive = may;
+    if (!may.broadcast && !may.presence) this.shutDown(this.#unauthorized().reason);
+  }
+
+  #watchExpiry(): void {
+    clearTimeout(this.#expiry);
+    const { expiresAt } = this.token;
+    if (expiresAt === undefined || this.#hasEnded) return;
+    const left = expiresAt * 1000 - Date.now();
+    this.#expiry = setTimeout(
+      () => left <= LONGEST_TIMEOUT ? this.shutDown(expired(expiresAt).reason) : this.#watchExpiry(),
+      Math.min(Math.max(left, 0), LONGEST_TIMEOUT),
+    );
+  }
+
+  /** Ends the channel for good: its client does not join again by itself. */
+  shutDown(message: string): void {
+    if (this.#hasEnded) return;
+    this.#system("system", "error", message);
+    this.push("phx_close", {}, this.joinRef);
+    this.end();
+  }
+
+  end(): void {
+    if (this.#hasEnded) return;
+    this.#hasEnded = true;
+    clearTimeout(this.#expiry);
+    this.#subscription?.end();
+    const { hub, presence } = this.socket.services;
+    hub.remove(this);
+    presence.untrack(this);
+    this.socket.forget(this);
+  }
+
+  #system(extension: string, status: "ok" | "error", message: string): void {
+    this.push("system", { extension, status, message, channel: this.topic });
+  }
+
+  push(event: string, payload: unknown, ref: string | null = null): void {
+    this.pushText(event, JSON.stringify(payload), ref);
+  }
+
+  /** The same for a payload that is JSON text already. */
+  pushText(event: string, payloadText: string, ref: string | null = null): void {
+    const frame = { joinRef: this.joinRef, ref, topic: `realtime:${this.topic}`, event, payloadText };
+    this.socket.send(writeFrame(frame, this.version));
+  }
+
+  #reply(frame: Frame, status: "ok" | "error", response: unknown): void {
+    this.push("phx_reply", { status, response }, frame.ref);
+  }
+}

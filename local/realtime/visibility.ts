@@ -1,0 +1,47 @@
+// Which of some rows each of some subscribers can see at this moment, decided by the policies of the table.
+import type postgres from "postgres";
+import type { Caller } from "../caller.ts";
+import type { Texts } from "./rows.ts";
+import { quoted, type Table } from "./tables.ts";
+
+/** The places of the rows that a caller sees, for each caller in the given order. */
+export async function visibleTo(
+  sql: postgres.Sql,
+  callers: Caller[],
+  table: Table,
+  rows: Texts[],
+): Promise<Set<number>[]> {
+  if (callers.length === 0) return [];
+  const key = table.columns.filter((column) => column.isKey);
+  const match = key.map(({ name, cast }, index) => `t.${quoted(name)} = (e.v ->> ${index})::${cast}`).join(" and ");
+  const keys = JSON.stringify(rows.map((row) => key.map(({ name }) => row[name] ?? null)));
+  // One look-up by the key for each row, whatever the planner thinks of their number.
+  const text = `
+    select e.n::int - 1 as place from jsonb_array_elements($1::text::jsonb) with ordinality as e (v, n)
+    cross join lateral (select from ${quoted(table.schema)}.${quoted(table.name)} as t where ${match} limit 1) as t`;
+  try {
+    return await ask(sql, callers, text, keys);
+  } catch (thrown) {
+    // A policy fails for somebody: the others are asked without them, who sees nothing.
+    if (callers.length === 1) throw thrown;
+    const answers = callers.map((caller) => ask(sql, [caller], text, keys).then(([seen]) => seen));
+    return (await Promise.allSettled(answers)).map((answer) =>
+      answer.status === "fulfilled" && answer.value ? answer.value : new Set()
+    );
+  }
+}
+
+/** All in one transaction, whose statements go out in this order without waiting for each other, planned once. */
+async function ask(sql: postgres.Sql, callers: Caller[], text: string, keys: string): Promise<Set<number>[]> {
+  const answers = await sql.begin((tx) =>
+    callers.flatMap(({ role, claims }) => [
+      tx`select set_config('role', ${role}, true), set_config('request.jwt.claims', ${JSON.stringify(claims)}, true),
+        set_config('request.jwt.claim.sub', ${typeof claims.sub === "string" ? claims.sub : ""}, true),
+        set_config('request.jwt.claim.role', ${role}, true)`,
+      tx.unsafe<{ place: number }[]>(text, [keys], { prepare: true }),
+    ])
+  );
+  return callers.map((_, index) =>
+    new Set((answers[2 * index + 1] as { place: number }[] | undefined)?.map(({ place }) => place))
+  );
+}

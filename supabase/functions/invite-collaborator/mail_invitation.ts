@@ -1,0 +1,29 @@
+// Mails an invitation that the database has just made or renewed; where it cannot go out, it is withdrawn.
+import * as z from "zod";
+import { inviteCollaborator } from "../../../shared/contract/invite-collaborator.ts";
+import type { AppContext } from "../_shared/auth.ts";
+import { callDoor } from "../_shared/database.ts";
+import { env } from "../_shared/env.ts";
+import { OperationError } from "../_shared/errors.ts";
+import { inBackground } from "../_shared/background.ts";
+import { mailCarrier } from "../_shared/mail.ts";
+import { invitationMail } from "./invitation_mail.ts";
+
+/**
+ * Sends the token to the invited address and gives back what the caller is told. Throws `unavailable` when no mail went
+ * out, but for a carrier that takes longer for known addresses: that one is not waited for.
+ */
+export async function mailInvitation(context: AppContext, answer: unknown, token: string) {
+  const made = inviteCollaborator.output.extend({ project: z.object({ name: z.string() }) });
+  const { invitation, project } = made.parse(answer);
+  const link = `${env.siteUrl}/invitations/accept?token=${token}`;
+  const mail = invitationMail({ to: invitation.email, projectName: project.name, role: invitation.role, link });
+  const carrier = mailCarrier();
+  const sending = carrier.send(mail).catch(async (cause) => {
+    await callDoor(context, "withdraw_invitation", { invitation_id: invitation.id });
+    throw new OperationError("unavailable", "The invitation could not be mailed, so it was withdrawn.", {}, { cause });
+  });
+  if (carrier.tellsApart) inBackground("invitation_not_mailed", sending);
+  else await sending;
+  return { invitation };
+}

@@ -1,0 +1,24 @@
+// GET /:file_id: a short-lived link to the bytes, made with the caller's own rights; for images also to a thumbnail.
+import { downloadFile } from "../../../shared/contract/upload-file.ts";
+import { callerClient } from "../_shared/auth.ts";
+import { callDoor } from "../_shared/database.ts";
+import { env } from "../_shared/env.ts";
+import { route } from "../_shared/route.ts";
+import { readFile, signLink } from "./links.ts";
+
+/** What the platform's image transformation reads. */
+const TRANSFORMABLE = /^image\/(png|jpeg|gif|webp|avif|heic|heif|bmp|tiff|x-icon|svg\+xml)$/;
+
+export const download = route(downloadFile, async (input, context) => {
+  const { file_id, expires_in_seconds, download, ...size } = input;
+  const file = readFile(await callDoor(context, "download_file", { file_id }));
+  const isAsked = Object.values(size).some((value) => value !== undefined);
+  // The local stack has no transformation, and says so here rather than by the bytes.
+  const transformed = isAsked && env.hasImageTransforms && !env.isLocal && TRANSFORMABLE.test(file.mime_type ?? "");
+  const link = await signLink(callerClient(context), file, {
+    seconds: expires_in_seconds,
+    saveAs: download ? file.file_name : undefined,
+    transform: transformed ? size : undefined,
+  });
+  return { body: { file, ...link, transformed } };
+});

@@ -1,0 +1,40 @@
+// POST /finish: reads what arrived by a direct upload, and makes the file ready where it is what was declared.
+import * as z from "zod";
+import { file, finishUpload } from "../../../shared/contract/upload-file.ts";
+import { callerClient } from "../_shared/auth.ts";
+import { callDoor, callDoorAsService } from "../_shared/database.ts";
+import { OperationError } from "../_shared/errors.ts";
+import { route } from "../_shared/route.ts";
+import { type Inspected, inspectObject } from "./inspect.ts";
+import { readFile, signLink, type StoredFile } from "./links.ts";
+import { trueType } from "./media_type.ts";
+import { takeBack } from "./take_back.ts";
+
+const checked = z.object({ file: file(), stored_mime_type: z.string().nullable() });
+
+export const finish = route(finishUpload, async (input, context) => {
+  const { file, stored_mime_type } = checked.parse(await callDoor(context, "check_upload", input));
+  const found = await inspectObject(file);
+  try {
+    const mime_type = await typeOf(file, stored_mime_type ?? "", found);
+    const finished = { file_id: file.id, file_size: found.size, sha256: found.sha256, mime_type };
+    const ready = readFile(await callDoorAsService("finish_upload", finished));
+    return { body: { file: ready, ...await signLink(callerClient(context), ready) } };
+  } catch (error) {
+    // What cannot become true by waiting: the upload has to begin again.
+    if (error instanceof OperationError && error.code === "validation_failed") {
+      await takeBack(context.env.requestId, file);
+    }
+    throw error;
+  }
+});
+
+/** Storage serves the object as what its upload called it, so that has to be true as well; clients' defaults say nothing. */
+async function typeOf(declared: StoredFile, stored: string, { size, sample }: Inspected): Promise<string> {
+  if (size !== declared.file_size) {
+    const message = `was declared with ${declared.file_size} bytes, but ${size} arrived`;
+    throw new OperationError("validation_failed", `The file ${message}.`, { fields: [{ path: "file_size", message }] });
+  }
+  if (!/^(text\/plain|application\/octet-stream)\b/i.test(stored)) await trueType(stored, sample);
+  return await trueType(declared.mime_type ?? "", sample);
+}

@@ -1,0 +1,36 @@
+// Reads an object that is in the bucket already, to find out what it is; no more of it is held than a chunk.
+import { createHash } from "node:crypto";
+import { OperationError } from "../_shared/errors.ts";
+import { serviceClient } from "../_shared/service.ts";
+import { openBody } from "./chunks.ts";
+import { SAMPLE_BYTES } from "./file_stream.ts";
+import { signLink, type StoredFile } from "./links.ts";
+
+export interface Inspected {
+  size: number;
+  sha256: string;
+  /** Its first bytes. */
+  sample: Uint8Array;
+}
+
+/** Throws `unavailable` where Storage does not give the object, or not all of it. */
+export async function inspectObject(object: Pick<StoredFile, "bucket_name" | "file_path">): Promise<Inspected> {
+  const unavailable = (cause: unknown) =>
+    new OperationError("unavailable", "Storage did not give the object back; try again.", {}, { cause });
+  const { signed_url } = await signLink(serviceClient(), object);
+  const response = await fetch(signed_url).catch((cause) => {
+    throw unavailable(cause);
+  });
+  if (!response.ok) throw unavailable(await response.text());
+  const hash = createHash("sha256");
+  const sample = new Uint8Array(SAMPLE_BYTES);
+  let size = 0;
+  const body = openBody(response.body ?? new Blob([]).stream());
+  const next = () => body.next().catch((cause) => Promise.reject(unavailable(cause)));
+  for (let chunk = await next(); chunk; chunk = await next()) {
+    if (size < SAMPLE_BYTES) sample.set(chunk.subarray(0, SAMPLE_BYTES - size), size);
+    size += chunk.byteLength;
+    hash.update(chunk);
+  }
+  return { size, sha256: hash.digest("hex"), sample: sample.subarray(0, size) };
+}

@@ -1,0 +1,79 @@
+-- Asking for a file, and for its end. Both say what may happen; Storage then makes the link, or removes the object, and
+-- the row goes with it.
+
+create function private.download_file(p_file_id uuid)
+returns jsonb
+language plpgsql
+stable
+security definer
+set search_path = ''
+as $$
+declare
+  v_file public.file_storage;
+begin
+  select f.* into v_file from public.file_storage as f where f.id = p_file_id and f.status = 'ready';
+  if v_file.id is null or private.role_in_project(v_file.project_id) is null then
+    perform private.refuse('file_not_found', 'There is no such file, or you are not a member of its project.');
+  end if;
+  return jsonb_build_object('file', to_jsonb(v_file) - 'upload_seconds');
+end
+$$;
+
+-- A row without an object goes here. Where there is one, removing the object removes the row.
+create function private.delete_file(p_file_id uuid)
+returns jsonb
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+declare
+  v_file public.file_storage;
+begin
+  select f.* into v_file from public.file_storage as f where f.id = p_file_id for update;
+  if v_file.id is null or private.role_in_project(v_file.project_id) is null
+    or v_file.status = 'pending' and not private.is_worker() and v_file.uploaded_by is distinct from auth.uid()
+  then
+    perform private.refuse('file_not_found', 'There is no such file, or you are not a member of its project.');
+  end if;
+  perform private.require_role(v_file.project_id, 'editor');
+  if v_file.uploaded_by is distinct from auth.uid() and private.role_in_project(v_file.project_id) <> 'owner' then
+    perform private.refuse('forbidden', 'Only who uploaded a file, or an owner of the project, can delete it.');
+  end if;
+  perform private.abort_upload(p_file_id);
+  delete from public.file_storage as f
+  where f.id = p_file_id
+    and not exists (select from storage.objects as o where o.bucket_id = v_file.bucket_name and o.name = v_file.file_path);
+  return jsonb_build_object(
+    'file', to_jsonb(v_file) - 'upload_seconds',
+    'is_gone', not exists (select from public.file_storage as f where f.id = p_file_id)
+  );
+end
+$$;
+
+create function public.download_file(file_id uuid)
+returns jsonb
+language plpgsql
+stable
+security invoker
+set search_path = ''
+as $$
+begin
+  return private.download_file(download_file.file_id);
+end
+$$;
+
+create function public.delete_file(file_id uuid)
+returns jsonb
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+begin
+  return private.delete_file(delete_file.file_id);
+end
+$$;
+grant execute on function
+  private.download_file(uuid), public.download_file(uuid), private.delete_file(uuid), public.delete_file(uuid)
+to authenticated, service_role;

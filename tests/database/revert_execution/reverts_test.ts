@@ -1,0 +1,181 @@
+// revert_execution: what one execution wrote is undone where nobody wrote since; the rest is kept, with the reason.
+import { assertEquals } from "@std/assert";
+import { files, remove, runTask, save } from "../../support/artifacts.ts";
+import { shareDatabase } from "../../support/database.ts";
+import {
+  claimNode,
+  createAdmin,
+  createProject,
+  graph,
+  type Project,
+  report,
+  startExecution,
+} from "../../support/factories.ts";
+import { openTransaction, waitUntilBlocked } from "../../support/transactions.ts";
+
+const db = await shareDatabase();
+const revert = (project: Project, execution_id: string) =>
+  db.rpc(project.editor.actor, "revert_execution", { execution_id });
+
+Deno.test("files come back as they were, new ones go, deleted ones return", async () => {
+  const project = await createProject(db);
+  for (const path of ["changed", "deleted", "untouched"]) await save(db, project, path, `old ${path}`);
+  const { execution } = await runTask(db, project, [
+    { file_path: "changed", content: "new" },
+    { file_path: "deleted", deleted: true },
+    { file_path: "made/here", content: "new" },
+  ]);
+  const { reverted, kept } = await revert(project, execution);
+  assertEquals(await files(db, project), {
+    changed: "old changed",
+    deleted: "old deleted",
+    untouched: "old untouched",
+  });
+  assertEquals(kept, []);
+  assertEquals(
+    reverted.map((
+      each: Record<string, unknown>,
+    ) => [each.file_path, each.version, each.restored_from, each.is_deleted]),
+    [["changed", 3, 1, false], ["deleted", 3, 1, false], ["made/here", 2, null, true]],
+  );
+});
+
+Deno.test("a revert is versions by whoever reverts, and nothing of the history is lost", async () => {
+  const project = await createProject(db);
+  await save(db, project, "a", "old", { metadata: { a: 1 }, language: "ts" });
+  const { execution } = await runTask(db, project, [{ file_path: "a", content: "new", language: "js" }]);
+  const { reverted: [back] } = await revert(project, execution);
+  assertEquals([back.created_by, back.task_id, back.metadata, back.language], [
+    project.editor.id,
+    null,
+    { a: 1 },
+    "ts",
+  ]);
+  const rows = await db.sql`
+    select public.content(a) as text from public.code_artifacts as a where project_id = ${project.id} order by version`;
+  assertEquals(rows.map((row) => row.text), ["old", "new", "old"]);
+});
+
+Deno.test("a path that somebody wrote since is kept, with who and why, and the others are reverted", async () => {
+  const project = await createProject(db);
+  const { execution } = await runTask(db, project, [
+    { file_path: "a", content: "new" },
+    { file_path: "b", content: "new" },
+  ]);
+  await save(db, project, "a", "mine", { by: project.owner.actor });
+  const { reverted, kept } = await revert(project, execution);
+  assertEquals(kept, [{ file_path: "a", reason: "changed_since", version: 2, created_by: project.owner.id }]);
+  assertEquals(reverted.map((each: { file_path: string }) => each.file_path), ["b"]);
+  assertEquals(await files(db, project), { a: "mine" });
+});
+
+Deno.test("a path that another execution wrote since is kept", async () => {
+  const project = await createProject(db);
+  const first = await runTask(db, project, [{ file_path: "a", content: "first" }]);
+  const second = await runTask(db, project, [{ file_path: "a", content: "second" }]);
+  assertEquals((await revert(project, first.execution)).kept.length, 1);
+  assertEquals((await revert(project, second.execution)).reverted.length, 1);
+  assertEquals(await files(db, project), { a: "first" });
+});
+
+Deno.test("several versions by one execution are undone together", async () => {
+  const project = await createProject(db);
+  await save(db, project, "a", "old");
+  const { execution } = await startExecution(db, project, graph([["a", "b"], ["b", "__end__"]]));
+  for (const node of ["a", "b"]) {
+    const task = await claimNode(db, execution.id, node);
+    await db.rpc("worker", "complete_task", report(task, { artifacts: [{ file_path: "a", content: `by ${node}` }] }));
+  }
+  await revert(project, execution.id);
+  assertEquals(await files(db, project), { a: "old" });
+});
+
+Deno.test("what somebody wrote between two versions of the execution is never undone", async () => {
+  const project = await createProject(db);
+  const { execution } = await startExecution(db, project, graph([["a", "b"], ["b", "__end__"]]));
+  for (const node of ["a", "b"]) {
+    const task = await claimNode(db, execution.id, node);
+    await db.rpc("worker", "complete_task", report(task, { artifacts: [{ file_path: "a", content: `by ${node}` }] }));
+    if (node === "a") await save(db, project, "a", "between");
+  }
+  const { kept } = await revert(project, execution.id);
+  assertEquals(kept.map((each: { reason: string }) => each.reason), ["changed_since"]);
+  assertEquals(await files(db, project), { a: "by b" });
+});
+
+Deno.test("reverting twice changes nothing the second time, and says why", async () => {
+  const project = await createProject(db);
+  await save(db, project, "a", "old");
+  const { execution } = await runTask(db, project, [
+    { file_path: "a", content: "new" },
+    { file_path: "b", content: "new" },
+  ]);
+  await revert(project, execution);
+  const { reverted, kept } = await revert(project, execution);
+  assertEquals(reverted, []);
+  assertEquals(kept.map((each: { reason: string }) => each.reason), ["already_as_before", "already_as_before"]);
+});
+
+Deno.test("a file that was deleted before the execution made it is deleted again", async () => {
+  const project = await createProject(db);
+  await save(db, project, "a", "old");
+  await remove(db, project, "a");
+  const { execution } = await runTask(db, project, [{ file_path: "a", content: "new" }]);
+  assertEquals((await revert(project, execution)).reverted[0].is_deleted, true);
+  assertEquals(await files(db, project), {});
+});
+
+Deno.test("an execution that wrote nothing reverts nothing", async () => {
+  const project = await createProject(db);
+  const { execution } = await runTask(db, project, []);
+  assertEquals(await revert(project, execution), { reverted: [], kept: [] });
+});
+
+Deno.test("a save that is under way is seen: the path is kept and not overwritten", async () => {
+  const project = await createProject(db);
+  const { execution } = await runTask(db, project, [{ file_path: "a", content: "new" }]);
+  await using saver = await openTransaction(db, project.owner.actor);
+  await using reverter = await openTransaction(db, project.editor.actor);
+  await saver.rpc("save_artifact", { project_id: project.id, file_path: "a", content: "mine" });
+  const waiting = reverter.rpc("revert_execution", { execution_id: execution });
+  await waitUntilBlocked(db, reverter);
+  await saver.commit();
+  assertEquals((await waiting).kept[0].reason, "changed_since");
+  await reverter.commit();
+  assertEquals(await files(db, project), { a: "mine" });
+});
+
+Deno.test("ten thousand paths are reverted at once, with at most one lock per group of them", async () => {
+  const project = await createProject(db);
+  const { execution, task } = await runTask(db, project, []);
+  await db.sql`
+    select private.save_artifact(${project.id}, 'f' || i, 'text ' || i, null, null, null, ${task}, null, null)
+    from generate_series(1, 10000) as i`;
+  await using transaction = await openTransaction(db, project.editor.actor);
+  assertEquals((await transaction.rpc("revert_execution", { execution_id: execution })).reverted.length, 10000);
+  const [row] = await db.sql`
+    select count(*)::int as n from pg_locks where locktype = 'advisory' and pid = ${transaction.pid}`;
+  assertEquals(row?.n > 0 && row.n <= 256, true, `It holds ${row?.n} locks`);
+});
+
+Deno.test("an execution that still runs is execution_still_running", async () => {
+  const project = await createProject(db);
+  const { execution } = await startExecution(db, project, graph([["a", "b"]]));
+  const refusal = await db.refusal(project.editor.actor, "revert_execution", { execution_id: execution.id });
+  assertEquals([refusal.code, refusal.sqlstate], ["execution_still_running", "PT409"]);
+});
+
+Deno.test("viewers and admins are forbidden, strangers cannot tell the execution from none", async () => {
+  const project = await createProject(db);
+  const { execution } = await runTask(db, project, [{ file_path: "a", content: "new" }]);
+  const refusalOf = (actor: { user: string }, execution_id = execution) =>
+    db.refusal(actor, "revert_execution", { execution_id });
+  for (const person of [project.viewer, await createAdmin(db)]) {
+    assertEquals((await refusalOf(person.actor)).code, "forbidden");
+  }
+  const stranger = await refusalOf(project.stranger.actor);
+  assertEquals(stranger.code, "execution_not_found");
+  assertEquals(stranger, await refusalOf(project.stranger.actor, crypto.randomUUID()));
+  await db.sql`update public.projects set status = 'archived' where id = ${project.id}`;
+  assertEquals((await refusalOf(project.owner.actor)).code, "project_not_active");
+});

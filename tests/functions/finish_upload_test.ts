@@ -1,0 +1,146 @@
+// POST /upload-file/signed and /finish over HTTP: bytes go past the function, and are read before anyone sees them.
+import { assert, assertEquals } from "@std/assert";
+import { finishUpload, signUpload } from "../../shared/contract/upload-file.ts";
+import { assertAnswer, assertRefused, type Body, call, type Reply } from "../support/http.ts";
+import { stack } from "../support/stack.ts";
+import { anonymous, type Person } from "../support/actors.ts";
+import { testAccess } from "./access.ts";
+import { anotherProject, type Project } from "./project.ts";
+import { leftovers, PNG, removeMember, sha256 } from "./uploads.ts";
+
+const declared = (project: Project, bytes: Uint8Array, fields = {}) => ({
+  project_id: project.id,
+  file_name: "a.png",
+  file_size: bytes.byteLength,
+  mime_type: "image/png",
+  ...fields,
+});
+
+const team = testAccess({
+  path: "upload-file/signed",
+  operation: signUpload,
+  body: (project) => Promise.resolve(declared(project, PNG)),
+  stranger: "project_not_found",
+  editor: "allowed",
+});
+const fresh = async () => await anotherProject(await team());
+
+async function sign(project: Project, bytes = PNG, fields = {}): Promise<Body> {
+  return assertAnswer(
+    await call(project.editor, "upload-file/signed", declared(project, bytes, fields)),
+    signUpload,
+    201,
+  );
+}
+
+/** Sends the bytes as supabase-js does; the token is the right, so no account is needed. */
+async function send({ upload }: Body, bytes: Uint8Array<ArrayBuffer>, contentType = "image/png"): Promise<void> {
+  const bucket = anonymous().storage.from(upload.bucket);
+  const { error } = await bucket.uploadToSignedUrl(upload.path, upload.token, bytes, { contentType });
+  assert(!error, error?.message);
+}
+
+const finish = (person: Person, { file_id }: Body): Promise<Reply> => call(person, "upload-file/finish", { file_id });
+
+Deno.test("finish_upload: what was sent by uploadToSignedUrl becomes a file, byte for byte", async () => {
+  const project = await fresh();
+  const bytes = new Uint8Array(20 * 1_048_576);
+  bytes.set(PNG);
+  const signed = await sign(project, bytes);
+  await send(signed, bytes);
+  const { file, signed_url } = assertAnswer(await finish(project.editor, signed), finishUpload, 200);
+  assertEquals([file.status, file.file_size, file.mime_type, file.sha256], [
+    "ready",
+    bytes.byteLength,
+    "image/png",
+    await sha256(bytes),
+  ]);
+  const download = new Uint8Array(await (await fetch(signed_url)).arrayBuffer());
+  assertEquals(await sha256(download), file.sha256);
+});
+
+Deno.test("finish_upload: the local stack has no resumable upload, and the answer says so", async () => {
+  assertEquals((await sign(await fresh())).upload.resumable, null);
+});
+
+Deno.test("finish_upload: until then neither row nor object is there for the other members", async () => {
+  const project = await fresh();
+  const signed = await sign(project);
+  await send(signed, PNG);
+  const seenBy = async ({ client }: Person) => {
+    const { data: rows } = await client.from("file_storage").select("id").eq("id", signed.file_id);
+    const { data: object } = await client.storage.from(signed.upload.bucket).download(signed.upload.path);
+    return [rows?.length, object?.size];
+  };
+  assertEquals([await seenBy(project.viewer), await seenBy(project.owner)], [[0, undefined], [0, undefined]]);
+  assertEquals((await finish(project.editor, signed)).status, 200);
+  assertEquals([await seenBy(project.viewer), await seenBy(project.owner)], [[1, PNG.length], [1, PNG.length]]);
+});
+
+const LIES: [string, Uint8Array<ArrayBuffer>, Record<string, unknown>, string?][] = [
+  ["other bytes than declared", new TextEncoder().encode("<script>alert(1)</script>"), {}],
+  ["more bytes than declared", PNG, { file_size: PNG.length - 1 }],
+  ["fewer bytes than declared", PNG, { file_size: PNG.length + 1 }],
+  ["a false type towards Storage", PNG, {}, "image/svg+xml"],
+];
+for (const [claim, bytes, fields, contentType] of LIES) {
+  Deno.test(`finish_upload: ${claim} are refused, and nothing is left`, async () => {
+    const project = await fresh();
+    const signed = await sign(project, bytes, fields);
+    await send(signed, bytes, contentType);
+    assertRefused(await finish(project.editor, signed), "validation_failed");
+    assertEquals(await leftovers(project.id), { rows: 0, objects: 0 });
+  });
+}
+
+Deno.test("finish_upload: what has not arrived is file_not_found, and may still arrive", async () => {
+  const project = await fresh();
+  const signed = await sign(project);
+  assertRefused(await finish(project.editor, signed), "file_not_found");
+  await send(signed, PNG);
+  assertEquals((await finish(project.editor, signed)).status, 200);
+  assertRefused(await finish(project.editor, signed), "file_not_pending");
+});
+
+Deno.test("finish_upload: nobody else finishes it, and a former collaborator cannot either", async () => {
+  const project = await fresh();
+  const signed = await sign(project);
+  await send(signed, PNG);
+  assertRefused(await finish(project.owner, signed), "forbidden");
+  assertRefused(await finish(project.stranger, signed), "file_not_found");
+  await removeMember(project, project.editor);
+  assertRefused(await finish(project.editor, signed), "file_not_found");
+});
+
+Deno.test("sign_upload: a collaborator who is removed can no longer use the link they have", async () => {
+  const project = await fresh();
+  const { upload } = await sign(project);
+  await removeMember(project, project.editor);
+  const bucket = anonymous().storage.from(upload.bucket);
+  assert((await bucket.uploadToSignedUrl(upload.path, upload.token, PNG)).error);
+  assertEquals((await leftovers(project.id)).objects, 0);
+});
+
+Deno.test("finish_upload: a token uploads once, and to its own place", async () => {
+  const project = await fresh();
+  const [signed, other] = [await sign(project), await sign(project)];
+  await send(signed, PNG);
+  const bucket = anonymous().storage.from(signed.upload.bucket);
+  assert((await bucket.uploadToSignedUrl(signed.upload.path, signed.upload.token, PNG)).error);
+  assert((await bucket.uploadToSignedUrl(other.upload.path, signed.upload.token, PNG)).error);
+});
+
+Deno.test("finish_upload: of ten at once one makes the file, and the others change nothing", async () => {
+  const project = await fresh();
+  const signed = await sign(project);
+  await send(signed, PNG);
+  const replies = await Promise.all(Array.from({ length: 10 }, () => finish(project.editor, signed)));
+  assertEquals(replies.filter(({ status }) => status === 200).length, 1);
+  for (const reply of replies) if (reply.status !== 200) assertRefused(reply, "file_not_pending");
+  assertEquals(await leftovers(project.id), { rows: 1, objects: 1 });
+});
+
+Deno.test("sign_upload: the address to upload to is this stack's Storage", async () => {
+  const { upload } = await sign(await fresh());
+  assert(upload.url.startsWith(`${stack.url}/storage/v1/object/upload/sign/`), upload.url);
+});

@@ -1,0 +1,146 @@
+// Who carries an invitation: Resend with its key, the mailbox of a local stack, and Supabase Auth elsewhere. Auth and
+// Resend are stood in for by a server that answers as they do.
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { type Body } from "../support/http.ts";
+import { stack } from "../support/stack.ts";
+import { type FunctionProcess, platformEnvironment, startFunctionProcess } from "./function_process.ts";
+import { anotherProject, createTeam, type Project } from "./project.ts";
+
+interface Received {
+  path: string;
+  query: URLSearchParams;
+  body: Body;
+  key: string | null;
+}
+
+const received: Received[] = [];
+/** Addresses that Auth says have an account. */
+const known = new Set<string>();
+let isDown = false;
+
+/** The stack, but for Auth's ways to send mail. */
+const way = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, async (request) => {
+  const url = new URL(request.url);
+  if (/^(\/auth\/v1\/(invite|otp)|\/emails)$/.test(url.pathname)) {
+    const body = await request.json();
+    const key = request.headers.get("apikey") ?? request.headers.get("authorization");
+    received.push({ path: url.pathname, query: url.searchParams, body, key });
+    if (isDown) return Response.json({ msg: "mail server down" }, { status: 500 });
+    if (url.pathname.endsWith("invite") && known.has(body.email)) {
+      return Response.json({ code: 422, error_code: "email_exists", msg: "registered" }, { status: 422 });
+    }
+    return Response.json(url.pathname.endsWith("invite") ? { id: crypto.randomUUID(), email: body.email } : {});
+  }
+  const headers = new Headers(request.headers);
+  headers.delete("host");
+  return await fetch(stack.url + url.pathname + url.search, { method: request.method, headers, body: request.body });
+});
+
+let team: Project;
+let process: FunctionProcess;
+let withResend: FunctionProcess;
+Deno.test.beforeAll(async () => {
+  team = await createTeam();
+  // An address of this machine that does not say so, as on the platform.
+  const url = `http://0.0.0.0:${way.addr.port}`;
+  const environment = { ...await platformEnvironment(url), SITE_URL: "https://app.example.com" };
+  process = await startFunctionProcess("invite-collaborator", environment);
+  withResend = await startFunctionProcess("invite-collaborator", {
+    ...environment,
+    RESEND_URL: url,
+    RESEND_API_KEY: "re_key",
+    MAIL_FROM: "Genesis <no-reply@example.com>",
+  });
+});
+Deno.test.afterAll(async () => {
+  await process[Symbol.asyncDispose]();
+  await withResend[Symbol.asyncDispose]();
+  await way.shutdown();
+});
+
+async function invite(project: Project, email: string, { url }: FunctionProcess = process) {
+  const response = await fetch(url, {
+    method: "POST",
+    headers: {
+      apikey: stack.publishableKey,
+      authorization: `Bearer ${project.owner.token}`,
+      "content-type": "application/json",
+    },
+    body: JSON.stringify({ project_id: project.id, email, role: "viewer" }),
+  });
+  return { status: response.status, body: await response.json() as Body };
+}
+
+async function eventually<T>(ask: () => Promise<T | undefined> | T | undefined): Promise<T> {
+  for (let tries = 0; tries < 200; tries++) {
+    const answer = await ask();
+    if (answer !== undefined) return answer;
+    await new Promise((resolve) => setTimeout(resolve, 25));
+  }
+  throw new Error("It did not happen within five seconds");
+}
+
+const sentTo = (email: string, path: string) =>
+  eventually(() => received.find((each) => (each.body.email ?? each.body.to) === email && each.path.endsWith(path)));
+
+Deno.test("mail carriers: Auth invites an address without an account, with the link and what the template needs", async () => {
+  const email = `new-${crypto.randomUUID()}@example.com`;
+  assertEquals((await invite(await anotherProject(team), email)).status, 201);
+  const { query, body, key } = await sentTo(email, "/invite");
+  assert(/^https:\/\/app\.example\.com\/invitations\/accept\?token=[0-9a-f]{64}$/.test(query.get("redirect_to") ?? ""));
+  assertEquals([body.data, key], [{ project_name: "A project", role: "viewer" }, stack.secretKey]);
+});
+
+Deno.test("mail carriers: who has an account gets a sign-in link to the same page, and no account is made", async () => {
+  const email = `known-${crypto.randomUUID()}@example.com`;
+  known.add(email);
+  assertEquals((await invite(await anotherProject(team), email)).status, 201);
+  const { query, body } = await sentTo(email, "/otp");
+  assertStringIncludes(query.get("redirect_to") ?? "", "https://app.example.com/invitations/accept?token=");
+  assertEquals(body.create_user, false);
+});
+
+Deno.test("mail carriers: nobody can tell by waiting: with Auth the answer does not wait for the mail", async () => {
+  isDown = true;
+  try {
+    const project = await anotherProject(team);
+    const { status, body } = await invite(project, `down-${crypto.randomUUID()}@example.com`);
+    assertEquals([status, body.invitation.status], [201, "pending"]);
+    // The mail could not go out: the invitation is withdrawn behind the answer, and the log says why.
+    await eventually(async () => {
+      const { data } = await project.owner.client.from("project_invitations").select("id").eq("project_id", project.id);
+      return data?.length === 0 ? true : undefined;
+    });
+    await eventually(() => process.log().includes("invitation_not_mailed") ? true : undefined);
+    assert(!process.log().includes("@example.com") && !process.log().includes("token="), "An address is in the log");
+  } finally {
+    isDown = false;
+  }
+});
+
+Deno.test("mail carriers: with its key Resend gets the whole message, whoever it is for", async () => {
+  const email = `resend-${crypto.randomUUID()}@example.com`;
+  assertEquals((await invite(await anotherProject(team), email, withResend)).status, 201);
+  const { body, key } = await sentTo(email, "/emails");
+  assertEquals([body.from, body.subject, key], [
+    "Genesis <no-reply@example.com>",
+    "You are invited to A project",
+    "Bearer re_key",
+  ]);
+  for (const text of [body.text, body.html]) {
+    assertStringIncludes(text, "https://app.example.com/invitations/accept?token=");
+  }
+});
+
+Deno.test("mail carriers: where Resend refuses, the caller is told, and the invitation is withdrawn", async () => {
+  isDown = true;
+  try {
+    const project = await anotherProject(team);
+    const { status, body } = await invite(project, `down-${crypto.randomUUID()}@example.com`, withResend);
+    assertEquals([status, body.error.code], [503, "unavailable"]);
+    const { data } = await project.owner.client.from("project_invitations").select("id").eq("project_id", project.id);
+    assertEquals(data, []);
+  } finally {
+    isDown = false;
+  }
+});

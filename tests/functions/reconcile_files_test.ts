@@ -1,0 +1,200 @@
+// POST /upload-file/reconcile after real faults: processes killed, services failing, objects that nobody announced.
+import { assert, assertEquals } from "@std/assert";
+import { reconcileFiles } from "../../shared/contract/upload-file.ts";
+import { assertAnswer, assertRefused, type Body, call } from "../support/http.ts";
+import { stack } from "../support/stack.ts";
+import { testAccess } from "./access.ts";
+import { sql } from "./behind.ts";
+import { type FunctionProcess, platformEnvironment, startFunctionProcess } from "./function_process.ts";
+import { anotherProject, type Project } from "./project.ts";
+import { beginning, END, leftovers, MULTIPART, PNG, sha256, stalling, textUpload, uploadBegan } from "./uploads.ts";
+
+const team = testAccess({
+  path: "upload-file/reconcile",
+  operation: reconcileFiles,
+  body: (project) => Promise.resolve({ project_id: project.id }),
+  stranger: "project_not_found",
+  editor: "forbidden",
+});
+const fresh = async () => await anotherProject(await team());
+const NOTHING = { rows: 0, objects: 0 };
+
+/** The stack as a function process sees it, with something on the way. */
+let meet: (path: string, method: string) => Promise<Response | undefined> | undefined = () => undefined;
+const way = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, async (request) => {
+  const { pathname, search } = new URL(request.url);
+  const answer = await meet(pathname, request.method);
+  if (answer) {
+    await request.body?.cancel().catch(() => {});
+    return answer;
+  }
+  const headers = new Headers(request.headers);
+  headers.delete("host");
+  const init = { method: request.method, headers, body: request.body };
+  return await fetch(stack.url + pathname + search, init).catch(() => new Response(null, { status: 502 }));
+});
+Deno.test.afterAll(async () => {
+  await way.shutdown();
+  await sql().end();
+});
+const startProcess = async () =>
+  await startFunctionProcess("upload-file", await platformEnvironment(`http://127.0.0.1:${way.addr.port}`));
+
+const credentials = ({ editor: { token } }: Project) => ({
+  apikey: stack.publishableKey,
+  authorization: `Bearer ${token}`,
+});
+const send = (process: FunctionProcess, project: Project, body: BodyInit, headers = {}) =>
+  fetch(process.url, { method: "POST", headers: { ...credentials(project), ...headers }, body })
+    .then(async (response) => (await response.body?.cancel(), response.status), () => 0);
+
+async function reconcile(project: Project, older_than_seconds = 0): Promise<Body> {
+  const reply = await call(project.owner, "upload-file/reconcile", { project_id: project.id, older_than_seconds });
+  return assertAnswer(reply, reconcileFiles, 200);
+}
+
+/** What a viewer sees of the project's files: rows, and names in the bucket. */
+async function seen({ id, viewer: { client } }: Project): Promise<[number, number]> {
+  const { data: rows } = await client.from("file_storage").select("id").eq("project_id", id);
+  const { data: names } = await client.storage.from("genesis-files").list(id);
+  return [rows?.length ?? -1, names?.length ?? -1];
+}
+
+Deno.test("reconcile_files: after a process killed in the middle of an upload nothing is seen, and nothing stays", async () => {
+  const project = await fresh();
+  await using process = await startProcess();
+  const sent = send(process, project, stalling(beginning(project.id), 3_000_000), MULTIPART);
+  await uploadBegan(project.id);
+  await process.kill();
+  await sent;
+  assertEquals([await leftovers(project.id), await seen(project)], [{ rows: 1, objects: 0 }, [0, 0]]);
+  const { removed } = await reconcile(project);
+  assertEquals([removed.length, removed[0].reason], [1, "upload_given_up"]);
+  assertEquals(await leftovers(project.id), NOTHING);
+});
+
+Deno.test("reconcile_files: after a process killed between object and row nothing is seen, and nothing stays", async () => {
+  const project = await fresh();
+  await using process = await startProcess();
+  meet = (path) => path.endsWith("/finish_upload") ? process.kill().then(() => Response.json({})) : undefined;
+  try {
+    await send(process, project, textUpload(project.id));
+  } finally {
+    meet = () => undefined;
+  }
+  assertEquals([await leftovers(project.id), await seen(project)], [{ rows: 1, objects: 1 }, [0, 0]]);
+  assertEquals((await reconcile(project)).removed.length, 1);
+  assertEquals(await leftovers(project.id), NOTHING);
+});
+
+Deno.test("reconcile_files: processes killed at any moment leave whole files or nothing", async () => {
+  const project = await fresh();
+  for (let round = 0; round < 6; round++) {
+    await using process = await startProcess();
+    // One upload after another, until the process is killed at some call of one of them to a neighbour.
+    let calls = 0;
+    const last = 3 + Math.floor(Math.random() * 12);
+    meet = () => ++calls === last ? process.kill().then(() => Response.json({})) : undefined;
+    for (let index = 0; index < 6; index++) await send(process, project, textUpload(project.id, `${round} ${index}`));
+    meet = () => undefined;
+  }
+  await reconcile(project);
+  const rows = await sql()`
+    select f.status, f.file_size, (o.metadata ->> 'size')::integer as size from public.file_storage as f
+    full join storage.objects as o on o.name = f.file_path
+    where f.project_id = ${project.id} or o.name like ${project.id + "/%"}`;
+  assert(rows.length > 0);
+  for (const row of rows) assertEquals([row.status, Number(row.file_size)], ["ready", row.size]);
+});
+
+Deno.test("reconcile_files: what is under way is left alone, and comes to its end", async () => {
+  const project = await fresh();
+  const body = new ReadableStream<Uint8Array>({
+    async start(controller) {
+      controller.enqueue(new TextEncoder().encode(beginning(project.id) + "half"));
+      await uploadBegan(project.id);
+      assertEquals((await reconcile(project, 900)).removed, []);
+      controller.enqueue(new TextEncoder().encode(END));
+      controller.close();
+    },
+  });
+  assertEquals((await call(project.editor, "upload-file", body, { headers: MULTIPART })).status, 201);
+  assertEquals(await leftovers(project.id), { rows: 1, objects: 1 });
+});
+
+Deno.test("reconcile_files: an upload that is given up while it is under way fails and leaves nothing", async () => {
+  const project = await fresh();
+  const body = new ReadableStream<Uint8Array>({
+    async start(controller) {
+      controller.enqueue(new TextEncoder().encode(beginning(project.id) + "half"));
+      await uploadBegan(project.id);
+      await reconcile(project, 0);
+      controller.enqueue(new TextEncoder().encode(END));
+      controller.close();
+    },
+  });
+  const reply = await call(project.editor, "upload-file", body, { headers: MULTIPART });
+  assertRefused(reply, reply.body.error?.code);
+  await reconcile(project);
+  assertEquals((await seen(project))[0], (await leftovers(project.id)).objects);
+});
+
+Deno.test("reconcile_files: an object put straight into the bucket becomes a file, measured and named", async () => {
+  const project = await fresh();
+  const name = `${project.id}/photos/a.png`;
+  const { error } = await project.editor.client.storage.from("genesis-files").upload(name, PNG, {
+    contentType: "text/html",
+  });
+  assert(!error, error?.message);
+  const { adopted: [file], more } = await reconcile(project);
+  assertEquals([file.file_path, file.file_name, file.file_size, file.sha256, file.mime_type, file.uploaded_by, more], [
+    name,
+    "a.png",
+    PNG.length,
+    await sha256(PNG),
+    "image/png",
+    project.editor.id,
+    false,
+  ]);
+  assertEquals((await reconcile(project)).adopted, []);
+});
+
+Deno.test("reconcile_files: the objects of a deleted project go", async () => {
+  const project = await fresh();
+  await call(project.editor, "upload-file", textUpload(project.id));
+  await project.owner.client.from("projects").delete().eq("id", project.id);
+  assertEquals(await leftovers(project.id), { rows: 0, objects: 1 });
+  // Over all projects, where uploads of other tests are under way: only what is old is looked at.
+  await sql()`update storage.objects set created_at = '2000-01-01' where name like ${project.id + "/%"}`;
+  const { removed } = assertAnswer(await call("worker", "upload-file/reconcile", { limit: 100 }), reconcileFiles, 200);
+  assert(removed.some(({ file_path, reason }: Body) => file_path.startsWith(project.id) && reason === "project_gone"));
+  assertEquals(await leftovers(project.id), NOTHING);
+});
+
+Deno.test("reconcile_files: where Storage fails it is unavailable, and the next call mends", async () => {
+  const project = await fresh();
+  await using process = await startProcess();
+  const fails = (failing: RegExp, method: string) => {
+    meet = (path, used) =>
+      failing.test(path) && used === method
+        ? Promise.resolve(Response.json({ message: "no" }, { status: 500 }))
+        : undefined;
+  };
+  try {
+    fails(/finish_upload|^\/storage\/v1\/object\/genesis-files$/, "POST");
+    const removeToo = meet;
+    meet = (path, method) =>
+      method === "DELETE" ? Promise.resolve(Response.json({}, { status: 500 })) : removeToo(path, method);
+    assertEquals(await send(process, project, textUpload(project.id)), 500);
+    assertEquals([await leftovers(project.id), await seen(project)], [{ rows: 1, objects: 1 }, [0, 0]]);
+    fails(/^\/storage/, "DELETE");
+    const headers = { apikey: stack.secretKey, "content-type": "application/json" };
+    const body = JSON.stringify({ project_id: project.id, older_than_seconds: 0 });
+    const reply = await fetch(`${process.url}/reconcile`, { method: "POST", headers, body });
+    assertEquals([reply.status, (await reply.json()).error.code], [503, "unavailable"]);
+  } finally {
+    meet = () => undefined;
+  }
+  assertEquals((await reconcile(project)).removed.length, 1);
+  assertEquals(await leftovers(project.id), NOTHING);
+});

@@ -1,0 +1,203 @@
+// Connections of the local Realtime: who gets one, what ends one, and what is left behind.
+import { assert, assertEquals } from "@std/assert";
+import { SignJWT } from "jose";
+import { anonymous, createProject, signUp } from "../support/actors.ts";
+import { stack } from "../support/stack.ts";
+import { eventually, inDatabase, listen } from "./realtime_fixture.ts";
+
+const room = () => `room-${crypto.randomUUID()}`;
+const socketUrl = (key: string) => `${stack.url.replace("http", "ws")}/realtime/v1/websocket?apikey=${key}&vsn=2.0.0`;
+
+async function sign(claims: Record<string, unknown>, expires: number): Promise<string> {
+  return await new SignJWT(claims).setProtectedHeader({ alg: "HS256" }).setExpirationTime(expires)
+    .sign(new TextEncoder().encode(stack.jwtSecret));
+}
+const now = () => Math.floor(Date.now() / 1000);
+
+const handshakes: [string, () => Promise<string>, string][] = [
+  ["without a key", () => Promise.resolve(""), "API key is missing"],
+  [
+    "with a key of another stack",
+    () => Promise.resolve("sb_publishable_other"),
+    "The token provided is not a valid JWT",
+  ],
+  ["with an expired token", () => sign({ role: "anon" }, now() - 10), "Token has expired"],
+  ["with a token that names no role", () => sign({}, now() + 10), "Fields `role` and `exp` are required in JWT"],
+];
+for (const [what, key, error] of handshakes) {
+  Deno.test(`a handshake ${what} is refused with 401`, async () => {
+    const answer = await fetch(socketUrl(await key()).replace("ws", "http"));
+    assertEquals([answer.status, await answer.json()], [401, { error }]);
+  });
+}
+
+/** A raw socket and the frames that came. */
+async function open() {
+  const socket = new WebSocket(socketUrl(stack.publishableKey));
+  const frames: [string | null, string | null, string, string, { status?: string; response?: { reason?: string } }][] =
+    [];
+  socket.onmessage = ({ data }) => frames.push(JSON.parse(data));
+  const closed = new Promise<number>((resolve) => socket.onclose = ({ code }) => resolve(code));
+  await new Promise((resolve) => socket.onopen = resolve);
+  return {
+    socket,
+    closed,
+    frames,
+    send: (...frame: unknown[]) => socket.send(JSON.stringify(frame)),
+    frame: (index: number) =>
+      eventually(() => Promise.resolve(frames), (all) => all.length > index).then((all) => all[index]),
+    async [Symbol.asyncDispose]() {
+      socket.close();
+      await closed;
+    },
+  };
+}
+
+Deno.test("a heartbeat is answered", async () => {
+  await using client = await open();
+  client.send(null, "7", "phoenix", "heartbeat", {});
+  assertEquals(await client.frame(0), [null, "7", "phoenix", "phx_reply", { status: "ok", response: {} }]);
+});
+
+const oddFrames: [string, unknown[], string | undefined][] = [
+  ["a push to a topic that was not joined", ["1", "2", "realtime:x", "broadcast", {}], "unmatched topic"],
+  ["a join outside of realtime:", ["1", "1", "other:x", "phx_join", {}], "unmatched topic"],
+  [
+    "a join without a name",
+    ["1", "1", "realtime:", "phx_join", {}],
+    "TopicNameRequired: You must provide a topic name",
+  ],
+  ["a join of nonsense", ["1", "1", "realtime:x", "phx_join", { config: { broadcast: 7, private: [] } }], undefined],
+  ["a leave of what was not joined", ["1", "2", "realtime:x", "phx_leave", {}], undefined],
+];
+for (const [what, frame, reason] of oddFrames) {
+  Deno.test(`${what} is answered with ${reason ?? "ok"}`, async () => {
+    await using client = await open();
+    client.send(...frame);
+    const [, ref, , , payload] = await client.frame(0) ?? [];
+    assertEquals([ref, payload?.status, payload?.response?.reason], [frame[1], reason ? "error" : "ok", reason]);
+  });
+}
+
+Deno.test("joining a joined topic closes the former channel, and its pushes no longer count", async () => {
+  await using client = await open();
+  for (const ref of ["1", "2"]) {
+    client.send(ref, ref, "realtime:x", "phx_join", { config: { broadcast: { self: true } } });
+  }
+  const event = { type: "broadcast", event: "e", payload: {} };
+  client.send("1", "3", "realtime:x", "broadcast", event);
+  client.send("2", "4", "realtime:x", "broadcast", event);
+  await client.frame(3);
+  assertEquals(client.frames.map(([joinRef, ref, , name]) => [joinRef, ref, name]), [
+    ["1", "1", "phx_reply"],
+    ["1", "1", "phx_close"],
+    ["2", "2", "phx_reply"],
+    [null, null, "broadcast"],
+  ]);
+});
+
+for (const frame of ["{", "[]", "null", "5", JSON.stringify({ topic: 1 })]) {
+  Deno.test(`the frame ${frame} ends its connection and nothing else`, async () => {
+    await using listener = await listen(anonymous(), room(), { broadcast: { self: true } });
+    const client = await open();
+    client.socket.send(frame);
+    assertEquals(await client.closed, 1003);
+    await listener.channel.send({ type: "broadcast", event: "still there", payload: {} });
+    assertEquals((await listener.hears(1)).length, 1);
+  });
+}
+
+Deno.test("a channel ends when its token expires, and does not come back by itself", async () => {
+  const client = anonymous();
+  const token = await sign({ role: "anon" }, now() + 2);
+  client.realtime.accessToken = () => Promise.resolve(token);
+  await using listener = await listen(client, room());
+  const states = await eventually(() => Promise.resolve(listener.states), (all) => all.length > 1);
+  assertEquals(states, ["SUBSCRIBED", "CLOSED"]);
+});
+
+Deno.test("a token that is renewed in time keeps the channel, with the new token's rights", async () => {
+  const owner = await signUp();
+  const topic = `project:${await createProject(owner)}`;
+  let token = await sign({ role: "authenticated", sub: owner.id }, now() + 2);
+  const client = anonymous();
+  client.realtime.accessToken = () => Promise.resolve(token);
+  await using listener = await listen(client, topic, { private: true });
+  token = await sign({ role: "authenticated", sub: owner.id }, now() + 100);
+  await client.realtime.setAuth();
+  await new Promise((resolve) => setTimeout(resolve, 2500));
+  await inDatabase((sql) => sql`select realtime.send('{}', 'told', ${topic})`);
+  assertEquals([(await listener.hears(1)).length, listener.states], [1, ["SUBSCRIBED"]]);
+  token = await sign({ role: "authenticated", sub: crypto.randomUUID() }, now() + 100);
+  await client.realtime.setAuth();
+  const states = await eventually(() => Promise.resolve(listener.states), (all) => all.length > 1);
+  assertEquals(states, ["SUBSCRIBED", "CLOSED"]);
+});
+
+Deno.test("a client that does not read is cut off, and the others do not notice", async () => {
+  const topic = room();
+  await using sender = await listen(anonymous(), topic);
+  await using reader = await listen(anonymous(), topic);
+  // A socket that joins and then reads nothing at all.
+  const slow = await Deno.connect({ hostname: "127.0.0.1", port: Number(new URL(stack.url).port) });
+  const write = (bytes: Uint8Array) => slow.write(bytes);
+  await write(new TextEncoder().encode(
+    `GET /realtime/v1/websocket?apikey=${stack.publishableKey}&vsn=2.0.0 HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n` +
+      "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n",
+  ));
+  const join = new TextEncoder().encode(
+    JSON.stringify(["1", "1", `realtime:${topic}`, "phx_join", {
+      config: { presence: { enabled: true, key: "slow" } },
+    }]),
+  );
+  // Masked with zeros, as a client must.
+  await write(Uint8Array.of(0x81, 0x80 | 126, join.length >> 8, join.length & 255, 0, 0, 0, 0, ...join));
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  const text = "x".repeat(500_000);
+  for (let n = 1; n <= 60; n++) {
+    await sender.channel.send({ type: "broadcast", event: "big", payload: { n, text } });
+    await reader.hears(n);
+  }
+  assertEquals(reader.heard.length, 60);
+  // What waited for it is all it gets, and then the end.
+  const { frames, code } = await readToClose(slow);
+  slow.close();
+  assertEquals(code, 1013);
+  assert(frames < 50, `It was sent ${frames} frames`);
+});
+
+/** Counts the frames that a server sends until it closes, and reads with which code. */
+async function readToClose(connection: Deno.Conn): Promise<{ frames: number; code: number }> {
+  let bytes = new Uint8Array();
+  const fill = async (size: number) => {
+    const parts = [bytes];
+    for (let have = bytes.length; have < size;) {
+      const buffer = new Uint8Array(1 << 20);
+      const count = await connection.read(buffer);
+      if (count === null) throw new Error("The connection ended without a close frame");
+      parts.push(buffer.subarray(0, count));
+      have += count;
+    }
+    bytes = new Uint8Array(await new Blob(parts).arrayBuffer());
+  };
+  const take = (size: number) => {
+    const taken = bytes.subarray(0, size);
+    bytes = bytes.subarray(size);
+    return new DataView(taken.buffer, taken.byteOffset, taken.length);
+  };
+  // The answer to the handshake ends with an empty line.
+  const end = () => new TextDecoder("latin1").decode(bytes.subarray(0, 4096)).indexOf("\r\n\r\n");
+  while (end() < 0) await fill(bytes.length + 1);
+  take(end() + 4);
+  for (let frames = 0;; frames++) {
+    await fill(2);
+    const head = take(2);
+    const short = head.getUint8(1);
+    const extra = short === 127 ? 8 : short === 126 ? 2 : 0;
+    await fill(extra);
+    const size = short === 127 ? Number(take(8).getBigUint64(0)) : short === 126 ? take(2).getUint16(0) : short;
+    await fill(size);
+    const body = take(size);
+    if ((head.getUint8(0) & 15) === 8) return { frames, code: body.getUint16(0) };
+  }
+}

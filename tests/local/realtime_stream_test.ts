@@ -1,0 +1,129 @@
+// The stream behind the local Realtime, on stacks of its own: that it breaks off and comes back, what it leaves behind,
+// and what happens where a database has none.
+import { assertEquals, assertMatch } from "@std/assert";
+import { createClient } from "@supabase/supabase-js";
+import { connect } from "../../local/platform.ts";
+import { startPostgres } from "../../local/postgres.ts";
+import { type Stack, startStack } from "../../local/stack.ts";
+import { eventually, type Fixture, freePorts, startFixture } from "./fixture.ts";
+import { listen } from "./realtime_fixture.ts";
+
+const options = { auth: { persistSession: false, autoRefreshToken: false } };
+const room = () => `room-${crypto.randomUUID()}`;
+const clientOf = (stack: { url: string; publishableKey: string }) =>
+  createClient(stack.url, stack.publishableKey, options);
+const slotsOf = (sql: ReturnType<typeof connect>) =>
+  sql<{ name: string; temporary: boolean; pid: number }[]>`
+    select slot_name as name, temporary, active_pid as pid from pg_replication_slots`;
+
+let stack: Fixture;
+let sql: ReturnType<typeof connect>;
+
+Deno.test.beforeAll(async () => {
+  stack = await startFixture({ "config.toml": "" });
+  sql = connect(stack.adminDatabaseUrl);
+});
+Deno.test.afterAll(async () => {
+  await sql.end();
+  await stack.dispose();
+});
+
+Deno.test("there is no slot while nobody listens, and a temporary one while somebody does", async () => {
+  assertEquals([...await slotsOf(sql)], []);
+  await using _ = await listen(clientOf(stack), room());
+  assertEquals((await slotsOf(sql)).map(({ temporary }) => temporary), [true]);
+});
+
+Deno.test("when the stream breaks off, its slot goes, clients come back by themselves and hear again", async () => {
+  const topic = room();
+  await using listener = await listen(clientOf(stack), topic);
+  const [former] = await slotsOf(sql);
+  await sql`select pg_terminate_backend(${former?.pid ?? 0})`;
+  const states = await eventually(
+    () => Promise.resolve(listener.states),
+    (all) => all.filter((state) => state === "SUBSCRIBED").length === 2,
+  );
+  assertMatch(states[1] ?? "", /^CHANNEL_ERROR/);
+  assertEquals(states.at(-1), "SUBSCRIBED");
+  const slots = await slotsOf(sql);
+  assertEquals([slots.length, slots[0]?.name === former?.name], [1, false]);
+  await sql`select realtime.send('{"n":1}', 'told', ${topic}, false)`;
+  assertEquals((await listener.hears(1)).length, 1);
+});
+
+Deno.test("whoever reads the tables when a message arrives finds what it tells of", async () => {
+  await sql`create table public.told (n int primary key)`;
+  const topic = room();
+  const found: boolean[] = [];
+  const reader = connect(stack.adminDatabaseUrl);
+  await using listener = await listen(clientOf(stack), topic, {}, (channel, hear) => {
+    channel.on("broadcast", { event: "*" }, async ({ payload }) => {
+      found.push((await reader`select from public.told where n = ${payload.n}`).length === 1);
+      hear(payload.n);
+    });
+  });
+  for (let n = 0; n < 200; n++) {
+    await sql.begin(async (tx) => {
+      await tx`insert into public.told values (${n})`;
+      await tx`select realtime.send(${tx.json({ n })}, 'told', ${topic}, false)`;
+    });
+  }
+  await listener.hears(200);
+  await reader.end();
+  assertEquals([found.length, found.filter((is) => !is)], [200, []]);
+});
+
+/** A stack over a PostgreSQL of its own, which outlives it. */
+async function overOwnDatabase(
+  settings: Parameters<typeof startPostgres>[2],
+  test: (steps: string[], stack: Stack, url: string) => Promise<void>,
+) {
+  const directory = await Deno.makeTempDir({ prefix: "genesis-test-" });
+  await Deno.chmod(directory, 0o755);
+  const project = `${directory}/supabase`;
+  await Deno.mkdir(project);
+  await Deno.writeTextFile(`${project}/config.toml`, "");
+  const server = await startPostgres(directory, freePorts(), settings);
+  const steps: string[] = [];
+  const stack = await startStack({
+    port: freePorts(),
+    directory: `${directory}/state`,
+    project,
+    databaseUrl: server.adminUrl,
+    progress: (step) => steps.push(step),
+  });
+  try {
+    await test(steps, stack, server.adminUrl);
+  } finally {
+    await stack.stop();
+    await server.stop();
+    await Deno.remove(directory, { recursive: true });
+  }
+}
+
+Deno.test("a stack that stops ends its connections and takes its slot along", async () => {
+  await overOwnDatabase({}, async (_, stack, url) => {
+    await using listener = await listen(clientOf(stack), room());
+    const admin = connect(url);
+    assertEquals((await slotsOf(admin)).length, 1);
+    await stack.stop();
+    assertEquals([...await eventually(() => slotsOf(admin), (slots) => slots.length === 0)], []);
+    await admin.end();
+    await eventually(() => Promise.resolve(listener.states), (all) => all.length > 1);
+    assertMatch(listener.states[1] ?? "", /^CHANNEL_ERROR/);
+  });
+});
+
+Deno.test("on a database that writes no logical log, Realtime is off with a sentence, and the rest works", async () => {
+  await overOwnDatabase({ wal_level: "replica" }, async (steps, off) => {
+    const sentence = steps.find((step) => step.startsWith("Realtime is off: "));
+    assertMatch(sentence ?? "", /wal_level = replica\. Set wal_level = logical .*\.$/);
+    const client = clientOf(off);
+    await using listener = await listen(client, room());
+    assertMatch(listener.states[0] ?? "", /^CHANNEL_ERROR/);
+    const answer = await fetch(`${off.url}/realtime/v1/websocket?apikey=${off.publishableKey}`);
+    assertEquals([answer.status, await answer.json()], [503, { error: sentence }]);
+    const { error } = await client.auth.signUp({ email: "ada@example.com", password: "a-long-password" });
+    assertEquals(error, null);
+  });
+});
