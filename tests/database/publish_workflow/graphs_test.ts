@@ -9,7 +9,8 @@ const project = await createProject(db);
 /** The nodes and edges of a published definition, as the engine runs them. */
 async function publish(definition: unknown) {
   const workflowId = await createWorkflow(db, project, definition);
-  const [version] = await db.sql`select (private.publish_workflow(${workflowId})).id`;
+  await db.rpc(project.editor.actor, "publish_workflow", { workflow_id: workflowId });
+  const [version] = await db.sql`select id from public.workflow_versions where workflow_id = ${workflowId}`;
   const nodes = await db
     .sql`select * from private.workflow_nodes where version_id = ${version?.id} order by node_index`;
   const edges = await db
