@@ -224,6 +224,28 @@ Deno.test("an approval that was decided is kept with its decision; one forked fr
   assertEquals((await anew.decide("review", run.project.owner, "rejected")).execution.status, "completed");
 });
 
+Deno.test("a workflow that ran inside is kept by its output; forked from, it runs anew", async () => {
+  const source = await startRun(db, graph([["x", "__end__"]]));
+  const { workflow_id } = await source.execution();
+  const run = await startRun(
+    db,
+    graph([["inside", "b"]], { inside: { type: "workflow", workflow_id } }),
+    {},
+    source.project,
+  );
+  const childOf = async (one: Run) => {
+    const [child] = await db.sql`
+      select id from public.workflow_executions where parent_task_id = ${(await one.row("inside")).id}`;
+    return child ? runOf(db, run.project, child.id) : undefined;
+  };
+  await (await childOf(run))?.complete("x", { x: 1 });
+  const kept = await fork(run, "b");
+  assertEquals([await kept.output("inside"), await childOf(kept)], [{ x: 1 }, undefined]);
+  const anew = await fork(run, "inside");
+  await (await childOf(anew))?.complete("x", { x: 2 });
+  assertEquals([await anew.output("inside"), await anew.statuses()], [{ x: 2 }, { inside: "completed", b: "pending" }]);
+});
+
 Deno.test("a failure that was passed over is kept", async () => {
   const run = await startRun(db, graph([["a", "b"]], { a: { ...oneAttempt, on_failure: "continue" } }));
   await run.fail("a", "broken");
