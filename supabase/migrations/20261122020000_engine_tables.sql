@@ -79,6 +79,7 @@ alter table private.execution_progress
   add column root_execution_id uuid,
   add column mode text not null default 'plain',
   add column depth smallint not null default 0,
+  add column concurrency_limit integer,
   add constraint execution_progress_mode_is_known check (mode in ('plain', 'graph', 'serial'));
 update private.execution_progress as p set root_execution_id = p.workflow_execution_id;
 alter table private.execution_progress alter column root_execution_id set not null;

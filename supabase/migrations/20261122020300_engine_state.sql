@@ -9,7 +9,26 @@ stable
 security definer
 set search_path = ''
 as $$
+declare
+  v_input jsonb;
+  v_reducers jsonb;
 begin
+  select x.input, g.reducers into v_input, v_reducers
+  from public.workflow_executions as x
+  join private.workflow_graphs as g on g.version_id = x.version_id
+  where x.id = p_execution_id;
+  -- Without reducers the last word on a channel counts, which is what an object does with a key that is given twice.
+  if v_reducers = '{}' then
+    return v_input || (
+      select coalesce(jsonb_object_agg(o.key, o.value order by coalesce(t.fold_order, array[t.node_index]), t.iteration), '{}')
+      from public.agent_tasks as t
+      cross join lateral jsonb_each(
+        case when jsonb_typeof(t.output_data) = 'object' then t.output_data else jsonb_build_object(t.node_id, t.output_data) end
+      ) as o
+      where t.workflow_execution_id = p_execution_id and t.status = 'completed' and t.output_data is not null
+        and t.map_index is null
+    );
+  end if;
   return (
     with execution as (
       select x.input, g.reducers
@@ -19,7 +38,7 @@ begin
     ), written as (
       select
         o.key as channel, o.value,
-        row_number() over (order by coalesce(t.fold_order, array[t.node_index]), o.key) as place
+        row_number() over (order by coalesce(t.fold_order, array[t.node_index]), t.iteration, o.key) as place
       from public.agent_tasks as t
       cross join lateral jsonb_each(
         case when jsonb_typeof(t.output_data) = 'object' then t.output_data else jsonb_build_object(t.node_id, t.output_data) end
@@ -53,6 +72,21 @@ begin
     )
     select coalesce(jsonb_object_agg(f.channel, f.value), '{}') from folded as f
   );
+end
+$$;
+
+-- All values a path finds, as a list; null where it cannot be evaluated, like read_path.
+create function private.read_all(p_state jsonb, p_path jsonpath)
+returns jsonb
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return jsonb_path_query_array(p_state, p_path, '{}', true);
+exception
+  when others then
+    return null;
 end
 $$;
 

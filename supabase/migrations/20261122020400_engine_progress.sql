@@ -416,7 +416,7 @@ declare
   v_execution record;
   v_cancelled uuid[];
 begin
-  select x.status, x.project_id, x.parent_task_id, p.mode into v_execution
+  select x.status, x.project_id, p.mode into v_execution
   from public.workflow_executions as x
   join private.execution_progress as p on p.workflow_execution_id = x.id
   where x.id = p_execution_id;
@@ -427,17 +427,66 @@ begin
   if p_status <> 'completed' or v_execution.mode = 'serial' then
     v_cancelled := private.cancel_tasks(p_execution_id, null);
   end if;
-  update public.workflow_executions as x
-  set status = p_status, completed_at = now(), error_message = p_error_message, state = private.fold_state(p_execution_id)
-  where x.id = p_execution_id;
-  delete from private.limited_executions as l where l.workflow_execution_id = p_execution_id;
+  perform private.close_execution(p_execution_id, p_status, p_error_message);
   perform private.add_event(
     p_execution_id, v_execution.project_id, null, 'execution.' || p_status,
     p_data || jsonb_strip_nulls(jsonb_build_object('error', p_error_message)) || private.moved('cancelled', v_cancelled)
   );
-  if v_execution.parent_task_id is not null then
+  perform private.tell_parent(p_execution_id, p_alone);
+end
+$$;
+
+-- The row of an execution that ends, after the last write to its tasks: so the fold holds every output.
+create function private.close_execution(p_execution_id uuid, p_status text, p_error_message text)
+returns void
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+begin
+  update public.workflow_executions as x
+  set status = p_status, completed_at = now(), error_message = p_error_message, state = private.fold_state(p_execution_id)
+  where x.id = p_execution_id;
+  if exists (
+    select from private.execution_progress as p where p.workflow_execution_id = p_execution_id and p.concurrency_limit is not null
+  ) then
+    delete from private.limited_executions as l where l.workflow_execution_id = p_execution_id;
+  end if;
+end
+$$;
+
+create function private.tell_parent(p_execution_id uuid, p_alone boolean)
+returns void
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+begin
+  if exists (
+    select from private.execution_progress as p where p.workflow_execution_id = p_execution_id and p.depth > 0
+  ) then
     perform private.resume_parent(p_execution_id, p_alone);
   end if;
+end
+$$;
+
+-- The end of a plain execution with its last task, which has nothing open: both events in one statement.
+create function private.complete_plain(p_task public.agent_tasks, p_data jsonb)
+returns void
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+begin
+  perform private.close_execution(p_task.workflow_execution_id, 'completed', null);
+  insert into public.execution_events (workflow_execution_id, project_id, task_id, type, data)
+  values
+    (p_task.workflow_execution_id, p_task.project_id, p_task.id, 'task.completed', p_data),
+    (p_task.workflow_execution_id, p_task.project_id, null, 'execution.completed', '{}');
+  perform private.tell_parent(p_task.workflow_execution_id, false);
 end
 $$;
 
@@ -463,11 +512,11 @@ begin
   select n.* into v_node
   from private.workflow_nodes as n where n.version_id = p_task.version_id and n.node_index = p_task.node_index;
   v_path := v_node.options ->> 'over';
-  v_items := private.read_path(v_state, v_path::jsonpath);
-  -- `$.files[*]` means the files, not the first of them.
-  if jsonb_typeof(v_items) is distinct from 'array' and v_path ~ '\[\*\]\s*$' then
-    v_items := jsonb_path_query_array(v_state, v_path::jsonpath, '{}', true);
-  end if;
+  -- `$.files[*]` means all the files, not the first of them.
+  v_items := case
+    when v_path ~ '\[\*\]\s*$' then private.read_all(v_state, v_path::jsonpath)
+    else private.read_path(v_state, v_path::jsonpath)
+  end;
   if jsonb_typeof(v_items) is distinct from 'array' then
     return jsonb_build_object('error', format('"over" of map %s finds no list in the state: %s.', p_task.node_id, v_path));
   end if;

@@ -53,34 +53,78 @@ begin
 end
 $$;
 
--- The next project after the last one that has a task for these workers. p_projects null: any.
-create function private.next_project(p_agent_types text[], p_projects uuid[], p_after uuid)
-returns uuid
+-- A project with a task for these workers, as a claim needs to know it: the next one after the last, or from the first
+-- on where there is none behind. p_projects null: any.
+create type private.project_turn as (
+  project_id uuid, has_wrapped boolean, is_active boolean, concurrency_limit integer, has_limited_executions boolean
+);
+create function private.project_turn(p_project_id uuid, p_has_wrapped boolean)
+returns private.project_turn
 language plpgsql
 stable
 security definer
 set search_path = ''
 as $$
+declare
+  v_turn private.project_turn;
 begin
+  select
+    p.id, p_has_wrapped, p.status = 'active',
+    case when jsonb_typeof(p.settings -> 'concurrency_limit') = 'number' then
+      trunc(least(greatest((p.settings ->> 'concurrency_limit')::numeric, 0), 1000000))::integer
+    end,
+    exists (select from private.limited_executions as l where l.project_id = p.id)
+  into v_turn
+  from public.projects as p where p.id = p_project_id;
+  return v_turn;
+end
+$$;
+
+create function private.next_turn(p_agent_types text[], p_projects uuid[], p_after uuid, p_has_wrapped boolean)
+returns private.project_turn
+language plpgsql
+stable
+security definer
+set search_path = ''
+as $$
+declare
+  c_before_all constant uuid := '00000000-0000-0000-0000-000000000000';
+  v_next record;
+begin
+  -- The second half is read only where the first finds nothing.
   if p_projects is null then
-    return (
-      select t.project_id from public.agent_tasks as t
-      where t.status = 'pending' and t.project_id > p_after and t.agent_type = any (p_agent_types) and t.available_at <= now()
-      order by t.project_id
-      limit 1
-    );
-  end if;
-  return (
-    select t.project_id from unnest(p_projects) as p (id)
-    cross join lateral (
-      select t.project_id from public.agent_tasks as t
+    select n.* into v_next
+    from (
+      (
+        select t.project_id, false as has_wrapped from public.agent_tasks as t
+        where t.status = 'pending' and t.project_id > p_after and t.agent_type = any (p_agent_types) and t.available_at <= now()
+        order by t.project_id
+        limit 1
+      )
+      union all
+      (
+        select t.project_id, true from public.agent_tasks as t
+        where t.status = 'pending' and t.project_id > c_before_all and t.agent_type = any (p_agent_types) and t.available_at <= now()
+          and not p_has_wrapped
+        order by t.project_id
+        limit 1
+      )
+    ) as n
+    limit 1;
+  else
+    select p.id as project_id, p.id <= p_after as has_wrapped into v_next
+    from unnest(p_projects) as p (id)
+    where (p.id > p_after or not p_has_wrapped) and exists (
+      select from public.agent_tasks as t
       where t.status = 'pending' and t.project_id = p.id and t.agent_type = any (p_agent_types) and t.available_at <= now()
-      limit 1
-    ) as t
-    where p.id > p_after
-    order by p.id
-    limit 1
-  );
+    )
+    order by p.id <= p_after, p.id
+    limit 1;
+  end if;
+  if v_next.project_id is null then
+    return null;
+  end if;
+  return private.project_turn(v_next.project_id, p_has_wrapped or v_next.has_wrapped);
 end
 $$;
 
@@ -108,7 +152,7 @@ $$;
 
 -- Leases up to p_limit tasks of one project to a worker.
 create function private.claim_in_project(
-  p_project_id uuid, p_execution_id uuid, p_worker_id text, p_agent_types text[], p_limit integer, p_lease_seconds integer
+  p_turn private.project_turn, p_execution_id uuid, p_worker_id text, p_agent_types text[], p_limit integer, p_lease_seconds integer
 )
 returns jsonb
 language plpgsql
@@ -117,30 +161,23 @@ security definer
 set search_path = ''
 as $$
 declare
-  v_project record;
+  v_project_id uuid := p_turn.project_id;
   v_room record;
   v_ids uuid[];
   v_tasks jsonb;
 begin
-  select
-    p.status, case when jsonb_typeof(p.settings -> 'concurrency_limit') = 'number' then
-      trunc(least(greatest((p.settings ->> 'concurrency_limit')::numeric, 0), 1000000))::integer
-    end as "limit",
-    exists (select from private.limited_executions as l where l.project_id = p.id) as has_limited
-  into v_project
-  from public.projects as p where p.id = p_project_id;
-  if v_project.status is distinct from 'active' then
+  if p_turn.is_active is not true then
     return '[]';
   end if;
-  if v_project."limit" is not null or v_project.has_limited then
-    v_room := private.claim_room(p_project_id, v_project."limit");
+  if p_turn.concurrency_limit is not null or p_turn.has_limited_executions then
+    v_room := private.claim_room(v_project_id, p_turn.concurrency_limit);
     v_ids := private.pick_limited_tasks(
-      p_project_id, p_execution_id, p_agent_types, least(p_limit, coalesce(v_room.v_room, p_limit)), v_room.v_full
+      v_project_id, p_execution_id, p_agent_types, least(p_limit, coalesce(v_room.v_room, p_limit)), v_room.v_full
     );
   elsif p_execution_id is null then
     v_ids := array(
       select t.id from public.agent_tasks as t
-      where t.status = 'pending' and t.project_id = p_project_id and t.agent_type = any (p_agent_types) and t.available_at <= now()
+      where t.status = 'pending' and t.project_id = v_project_id and t.agent_type = any (p_agent_types) and t.available_at <= now()
       order by t.priority desc, t.available_at
       limit p_limit
       for no key update skip locked
@@ -148,7 +185,7 @@ begin
   else
     v_ids := array(
       select t.id from public.agent_tasks as t
-      where t.status = 'pending' and t.project_id = p_project_id and t.workflow_execution_id = p_execution_id
+      where t.status = 'pending' and t.project_id = v_project_id and t.workflow_execution_id = p_execution_id
         and t.agent_type = any (p_agent_types) and t.available_at <= now()
       order by t.priority desc, t.available_at
       limit p_limit
@@ -306,31 +343,27 @@ security definer
 set search_path = ''
 as $$
 declare
-  c_before_all constant uuid := '00000000-0000-0000-0000-000000000000';
   v_last uuid := coalesce(nullif(current_setting('genesis.last_project', true), '')::uuid, gen_random_uuid());
   v_start uuid := v_last;
-  v_has_wrapped boolean := false;
   v_projects uuid[];
-  v_project_id uuid;
+  v_turn private.project_turn;
   v_tasks jsonb := '[]';
 begin
   if p_project_id is not null then
-    return private.claim_in_project(p_project_id, p_execution_id, p_worker_id, p_agent_types, p_limit, p_lease_seconds);
+    return private.claim_in_project(
+      private.project_turn(p_project_id, false), p_execution_id, p_worker_id, p_agent_types, p_limit, p_lease_seconds
+    );
   end if;
   if not private.is_worker() then
     v_projects := array(select private.project_ids('editor'));
   end if;
   loop
-    v_project_id := private.next_project(p_agent_types, v_projects, v_last);
-    if v_project_id is null and not v_has_wrapped then
-      v_has_wrapped := true;
-      v_project_id := private.next_project(p_agent_types, v_projects, c_before_all);
-    end if;
-    exit when v_project_id is null or (v_has_wrapped and v_project_id > v_start);
+    v_turn := private.next_turn(p_agent_types, v_projects, v_last, coalesce(v_turn.has_wrapped, false));
+    exit when v_turn.project_id is null or (v_turn.has_wrapped and v_turn.project_id > v_start);
     v_tasks := v_tasks || private.claim_in_project(
-      v_project_id, null, p_worker_id, p_agent_types, p_limit - jsonb_array_length(v_tasks), p_lease_seconds
+      v_turn, null, p_worker_id, p_agent_types, p_limit - jsonb_array_length(v_tasks), p_lease_seconds
     );
-    v_last := v_project_id;
+    v_last := v_turn.project_id;
     exit when jsonb_array_length(v_tasks) >= p_limit;
   end loop;
   if v_last <> v_start then

@@ -163,7 +163,11 @@ begin
         else private.settle(v_task.workflow_execution_id, array[v_task.id], '{}', false, p_alone)
       end;
     end if;
-    v_moved := private.record_step(v_task, 'task.completed', jsonb_build_object('attempt', v_task.attempt), v_outcome, p_alone);
+    if p_progress.mode = 'plain' and v_outcome ->> 'end' is not null then
+      perform private.complete_plain(v_task, jsonb_build_object('attempt', v_task.attempt));
+    else
+      v_moved := private.record_step(v_task, 'task.completed', jsonb_build_object('attempt', v_task.attempt), v_outcome, p_alone);
+    end if;
   else
     if v_task.status = 'pending' then
       v_task := private.retry_task(v_task);

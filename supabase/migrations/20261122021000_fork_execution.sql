@@ -21,6 +21,12 @@ begin
       where t.workflow_execution_id = p_execution_id and private.is_current(t)
         and not (t.status in ('completed', 'skipped') or t.status = 'failed' and n.on_failure = 'continue')
       union
+      -- A loop that did not end, as it ran out of turns, is tried anew.
+      select e.source_index
+      from private.workflow_edges as e
+      left join private.execution_loops as l on l.workflow_execution_id = p_execution_id and l.edge_index = e.edge_index
+      where e.version_id = p_version_id and e.loop_max_iterations is not null and not coalesce(l.is_ended, false)
+      union
       select e.target_index
       from anew as a
       join private.workflow_edges as e
@@ -71,8 +77,8 @@ begin
   values (v_source.workflow_id, v_source.project_id, v_version.id, v_version.version, v_input, v_input, auth.uid(), p_execution_id)
   returning id into v_execution_id;
   select g.mode into v_mode from private.workflow_graphs as g where g.version_id = v_version.id;
-  insert into private.execution_progress (workflow_execution_id, remaining, root_execution_id, mode)
-  select v_execution_id, g.end_edges, v_execution_id, case when g.mode = 'serial' then 'serial' else 'graph' end
+  insert into private.execution_progress (workflow_execution_id, remaining, root_execution_id, mode, concurrency_limit)
+  select v_execution_id, g.end_edges, v_execution_id, case when g.mode = 'serial' then 'serial' else 'graph' end, g.concurrency_limit
   from private.workflow_graphs as g where g.version_id = v_version.id;
   insert into private.limited_executions (workflow_execution_id, project_id, concurrency_limit)
   select v_execution_id, v_source.project_id, g.concurrency_limit

@@ -27,7 +27,8 @@ begin
 end
 $$;
 
--- On execution:<id> every event; on project:<id> only those of the execution as a whole.
+-- On execution:<id> every event, with the tasks it moved by the state they are in now; on project:<id> only those of the
+-- execution as a whole.
 create function private.broadcast_events()
 returns trigger
 language plpgsql
@@ -35,27 +36,35 @@ volatile
 security definer
 set search_path = ''
 as $$
+declare
+  v_events record;
+  v_has_whole boolean := false;
 begin
-  if not exists (select from new_rows) then
-    return null;
-  end if;
-  perform private.broadcast(
-    'execution:' || e.workflow_execution_id, 'events',
-    jsonb_build_object(
-      'transaction_id', min(e.transaction_id),
-      'events', jsonb_agg(
+  -- A type says all of its subject's status, so that a completion does not pay for a look at the tables.
+  for v_events in
+    select
+      e.workflow_execution_id, min(e.transaction_id) as transaction_id, bool_or(e.task_id is null) as has_whole,
+      jsonb_agg(
         jsonb_build_object(
-          'id', e.id, 'type', e.type, 'task_id', e.task_id, 'status', coalesce(t.status, x.status), 'attempt', t.attempt
+          'id', e.id, 'type', e.type, 'task_id', e.task_id, 'attempt', e.data -> 'attempt',
+          'moved', jsonb_strip_nulls(jsonb_build_object(
+            'blocked', e.data -> 'blocked', 'pending', e.data -> 'pending', 'waiting', e.data -> 'waiting',
+            'completed', e.data -> 'completed', 'failed', e.data -> 'failed', 'skipped', e.data -> 'skipped',
+            'cancelled', e.data -> 'cancelled'
+          ))
         ) order by e.id
-      )
-    )
-  )
-  from new_rows as e
-  left join public.agent_tasks as t on t.id = e.task_id
-  left join public.workflow_executions as x on x.id = e.workflow_execution_id and e.task_id is null
-  group by e.workflow_execution_id;
+      ) as events
+    from new_rows as e
+    group by e.workflow_execution_id
+  loop
+    perform private.broadcast(
+      'execution:' || v_events.workflow_execution_id, 'events',
+      jsonb_build_object('transaction_id', v_events.transaction_id, 'events', v_events.events)
+    );
+    v_has_whole := v_has_whole or v_events.has_whole;
+  end loop;
 
-  if exists (select from new_rows as e where e.task_id is null) then
+  if v_has_whole then
     perform private.broadcast(
       'project:' || e.project_id, 'executions',
       jsonb_build_object('executions', jsonb_agg(
