@@ -1,8 +1,8 @@
 // complete_task: what would make an input or a gathered output too large is refused, and the task goes on running.
 import { assertEquals } from "@std/assert";
 import { shareDatabase } from "../../support/database.ts";
-import { graph } from "../../support/factories.ts";
-import { startRun } from "../../support/run.ts";
+import { createProject, createWorkflow, expireLeases, graph } from "../../support/factories.ts";
+import { oneAttempt, startRun } from "../../support/run.ts";
 
 const db = await shareDatabase();
 const large = "x".repeat(700_000);
@@ -46,4 +46,29 @@ Deno.test("a mapping keeps an input small, however large the outputs are", async
   await run.complete("a", large);
   await run.complete("b", large);
   assertEquals((await run.statuses()).join, "pending");
+});
+
+Deno.test("an entry whose mapping makes too large an input is refused at the start, in every kind of graph", async () => {
+  const fields = { a: { input: { one: "$.text", two: "$.text" } } };
+  const plain = graph([["a", "b"]], fields);
+  const withCondition = { ...plain, edges: [{ source: "a", target: "b", when: "$.go == true" }] };
+  for (const definition of [plain, withCondition]) {
+    const project = await createProject(db);
+    const workflow_id = await createWorkflow(db, project, definition);
+    const refusal = await db.refusal("worker", "start_workflow", { workflow_id, input: { text: large } });
+    assertEquals(refusal.code, "payload_too_large");
+  }
+});
+
+Deno.test("an input that grows too large when a dead worker is found stops no claim of others", async () => {
+  const run = await startRun(
+    db,
+    graph([["a", "join"], ["b", "join"], ["c", "join"]], { a: { ...oneAttempt, on_failure: "continue" } }),
+  );
+  await run.claim();
+  await run.complete("b", large);
+  await run.complete("c", large);
+  await expireLeases(db, run.id);
+  const other = await startRun(db, graph([["x", "y"]]));
+  assertEquals(await other.claim(), ["x"]);
 });

@@ -224,6 +224,41 @@ Deno.test("an approval that was decided is kept with its decision; one forked fr
   assertEquals((await anew.decide("review", run.project.owner, "rejected")).execution.status, "completed");
 });
 
+Deno.test("a wide join of a fork waits for all its edges, kept ones and new ones", async () => {
+  const names = Array.from({ length: 40 }, (_, index) => `n${index}`);
+  const run = await startRun(db, graph(names.map((name) => [name, "join"])));
+  await run.claim();
+  for (const name of names.slice(0, 30)) await run.complete(name, name);
+  const forked = await fork(run, "n0");
+  for (const name of [...names.slice(31), "n0"]) await forked.complete(name, `${name} again`);
+  assertEquals((await forked.statuses()).join, "blocked");
+  await forked.complete("n30", "the last");
+  const input = await forked.input("join");
+  assertEquals([Object.keys(input).length, input.n0, input.n1], [40, "n0 again", "n1"]);
+});
+
+Deno.test("a workflow that ran inside is kept by its output; forked from, it runs anew", async () => {
+  const source = await startRun(db, graph([["x", "__end__"]]));
+  const { workflow_id } = await source.execution();
+  const run = await startRun(
+    db,
+    graph([["inside", "b"]], { inside: { type: "workflow", workflow_id } }),
+    {},
+    source.project,
+  );
+  const childOf = async (one: Run) => {
+    const [child] = await db.sql`
+      select id from public.workflow_executions where parent_task_id = ${(await one.row("inside")).id}`;
+    return child ? runOf(db, run.project, child.id) : undefined;
+  };
+  await (await childOf(run))?.complete("x", { x: 1 });
+  const kept = await fork(run, "b");
+  assertEquals([await kept.output("inside"), await childOf(kept)], [{ x: 1 }, undefined]);
+  const anew = await fork(run, "inside");
+  await (await childOf(anew))?.complete("x", { x: 2 });
+  assertEquals([await anew.output("inside"), await anew.statuses()], [{ x: 2 }, { inside: "completed", b: "pending" }]);
+});
+
 Deno.test("a failure that was passed over is kept", async () => {
   const run = await startRun(db, graph([["a", "b"]], { a: { ...oneAttempt, on_failure: "continue" } }));
   await run.fail("a", "broken");

@@ -76,6 +76,20 @@ Deno.test("a retry can fail and be retried again", async () => {
   }
 });
 
+Deno.test("a wide join and a wide end still count right after a retry", async () => {
+  const names = Array.from({ length: 40 }, (_, index) => `n${index}`);
+  const pairs = names.flatMap((name): [string, string][] => [[name, "join"], [name, "__end__"]]);
+  const run = await startRun(db, graph([...pairs, ["join", "__end__"]], { n7: oneAttempt }));
+  await run.claim();
+  for (const name of names.slice(10)) await run.complete(name, name);
+  await run.fail("n7");
+  await retry(run);
+  await run.claim();
+  for (const name of names.slice(0, 10)) await run.complete(name, name);
+  assertEquals(Object.keys(await run.input("join")).length, 40);
+  assertEquals((await run.complete("join")).execution.status, "completed");
+});
+
 Deno.test("an element of a map that failed is tried again; those that were done stay done", async () => {
   const definition = graph([["m", "after"]], { m: { type: "map", over: "$.files", ...oneAttempt } });
   const run = await startRun(db, definition, { files: [0, 1, 2] });
