@@ -37,7 +37,7 @@ begin
       n.type, n.priority, case when n.is_entry then 'pending' else 'blocked' end,
       case when v_graph.mode = 'plain' and n.shards > 0 then n.shards else n.incoming end, n.is_entry, n.max_attempts, n.timeout_seconds,
       case when n.delay_seconds = 0 then now() else now() + make_interval(secs => n.delay_seconds) end,
-      case when n.is_entry and n.input is null then p_input when n.is_entry then private.read_mapping(n.input, p_input) end,
+      case when n.is_entry and n.input is null then p_input when n.is_entry then private.read_mapping(n.input, (select private.fold_state(v_execution_id))) end,
       case when n.loops <> '{}' then private.fold_order(v_execution_id, p_version.id, n.loops, n.node_index) end
     from private.workflow_nodes as n
     -- An agent may have been removed since: the task then goes to any worker of its type.
