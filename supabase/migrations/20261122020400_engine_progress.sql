@@ -745,6 +745,31 @@ begin
 end
 $$;
 
+-- The same where nobody is there to be refused (a dead worker's task, or a failure that cannot be anything else): what
+-- cannot go on because an input behind it would be too large ends the execution.
+create function private.give_up_or_end(p_task public.agent_tasks, p_message text, p_data jsonb)
+returns jsonb
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+declare
+  v_reason text;
+begin
+  return private.give_up(p_task, p_message, p_data, true);
+exception
+  when sqlstate 'PT413' then
+    get stacked diagnostics v_reason = message_text;
+    update public.agent_tasks as t
+    set status = 'failed', completed_at = now(), lease_expires_at = null, error_message = p_message, remaining = 0
+    where t.id = p_task.id;
+    perform private.add_event(p_task.workflow_execution_id, p_task.project_id, p_task.id, 'task.failed', p_data);
+    perform private.end_execution(p_task.workflow_execution_id, 'failed', v_reason, '{}', true);
+    return '{}';
+end
+$$;
+
 -- Closes the row of a task that failed for good, and answers the node's on_failure.
 create function private.close_failed(p_task public.agent_tasks, p_message text)
 returns text

@@ -14,6 +14,7 @@ declare
   v_graph private.workflow_graphs;
   v_execution_id uuid;
   v_pending uuid[];
+  v_too_large text;
   v_outcome jsonb;
 begin
   insert into public.workflow_executions (
@@ -43,9 +44,14 @@ begin
     left join public.agents as a on a.id = n.agent_id
     where n.version_id = p_version.id
     order by n.node_index
-    returning id, status
+    returning id, status, node_id, pg_column_size(input_data) > 131072 and octet_length(input_data::text) > 1048576 as is_large
   )
-  select array_agg(a.id) filter (where a.status = 'pending') into v_pending from added as a;
+  select array_agg(a.id) filter (where a.status = 'pending'), min(a.node_id) filter (where a.is_large)
+  into v_pending, v_too_large
+  from added as a;
+  if v_too_large is not null then
+    perform private.refuse_large_input(v_too_large);
+  end if;
 
   if v_graph.mode = 'plain' then
     v_outcome := jsonb_build_object('moved', private.moved('pending', v_pending));
