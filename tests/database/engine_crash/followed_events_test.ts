@@ -2,7 +2,7 @@
 import { assertEquals } from "@std/assert";
 import { shareDatabase, type TestDatabase } from "../../support/database.ts";
 import { claimAll, createProject, executionRow, graph, report, startExecution } from "../../support/factories.ts";
-import { openTransaction } from "../../support/transactions.ts";
+import { openTransaction, untilVisible } from "../../support/transactions.ts";
 import { assertWhole, startLayers } from "./graphs.ts";
 import { workOn } from "../../support/worker.ts";
 
@@ -47,6 +47,7 @@ Deno.test("an event that commits after a later one is neither missed nor read tw
   await early.rpc("complete_task", report(tasks.a));
   await reader.catchUp();
   await early.commit();
+  await untilVisible(db);
   await reader.catchUp();
   assertEquals(reader.seen, await idsInOrder(db, execution.id));
 });
@@ -60,6 +61,7 @@ Deno.test("what is rolled back is not read, and holds nothing back for good", as
   await db.rpc("worker", "complete_task", report(tasks.b));
   await reader.catchUp();
   await early.rollback();
+  await untilVisible(db);
   await reader.catchUp();
   assertEquals(reader.seen, await idsInOrder(db, execution.id));
 });
@@ -91,6 +93,7 @@ Deno.test("readers of a busy execution are given each event once, in one order",
     ...[1, 2].map(disturb),
     ...readers.map(read),
   ]);
+  await untilVisible(db);
   await Promise.all(readers.map((reader) => reader.catchUp()));
   const all = await idsInOrder(db, execution_id);
   for (const reader of readers) assertEquals(reader.seen, all);

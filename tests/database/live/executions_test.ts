@@ -83,10 +83,13 @@ Deno.test("the end of an execution is told to the project with its state", async
   const heard = await heardDuring(db, () => db.rpc("worker", "complete_task", report(a)));
   assertEquals(labels(heard), [
     `execution:${execution.id} events`,
-    `execution:${execution.id} events`,
     `project:${project.id} executions`,
   ]);
-  assertEquals(heard[2]?.payload.executions[0].status, "completed");
+  assertEquals(heard[0]?.payload.events.map((event: { type: string }) => event.type), [
+    "task.completed",
+    "execution.completed",
+  ]);
+  assertEquals(heard[1]?.payload.executions[0].status, "completed");
 });
 
 Deno.test("no message carries what a task was given or has made", async () => {
