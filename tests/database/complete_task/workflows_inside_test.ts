@@ -222,3 +222,49 @@ Deno.test("a map inside a workflow inside works, also when the last element ends
   await child.complete("m[0]", "a");
   assertEquals([(await run.output("inside")).m, (await run.statuses()).after], [["a", "b"], "pending"]);
 });
+
+for (const around of ["plain edges", "a loop"]) {
+  Deno.test(`a join inside waits for all its predecessors, in a graph with ${around} around it`, async () => {
+    const project = await createProject(db);
+    const workflow_id = await publish(project, graph([["x", "join"], ["y", "join"], ["z", "join"]]));
+    const definition = graph([["inside", "after"]], { inside: { type: "workflow", workflow_id } });
+    const loop = { source: "after", target: "inside", when: "$.again == true", loop: { max_iterations: 1 } };
+    const run = await startRun(
+      db,
+      { ...definition, edges: [...definition.edges, ...(around === "a loop" ? [loop] : [])] },
+      {},
+      project,
+    );
+    const child = await inside(run);
+    await child.claim();
+    await child.complete("y", 1);
+    await child.complete("x", 2);
+    assertEquals((await child.statuses()).join, "blocked");
+    await child.complete("z", 3);
+    assertEquals(await child.input("join"), { x: 2, y: 1, z: 3 });
+    await child.complete("join");
+    assertEquals((await run.statuses()).after, "pending");
+  });
+}
+
+Deno.test("a retry that fails again at once leaves nothing running, of several workflows inside either", async () => {
+  const project = await createProject(db);
+  const waits = await publish(project, graph([["review", "__end__"]], { review: { type: "approval" } }));
+  const fails = await publish(project, graph([["m", "__end__"]], { m: { type: "map", over: "$.list" } }));
+  const run = await startRun(
+    db,
+    graph([["one", "end"], ["two", "end"]], {
+      one: { type: "workflow", workflow_id: waits },
+      two: { type: "workflow", workflow_id: fails, input: {} },
+    }),
+    {},
+    project,
+  );
+  assertEquals(await run.status(), "failed");
+  await db.rpc(project.editor.actor, "retry_execution", { execution_id: run.id });
+  const open = await db.sql`
+    select x.status, t.status as task from public.workflow_executions as x
+    left join public.agent_tasks as t on t.workflow_execution_id = x.id and t.status in ('blocked', 'pending', 'running', 'waiting')
+    where x.project_id = ${project.id} and (x.status = 'running' or t.id is not null)`;
+  assertEquals([...open], []);
+});

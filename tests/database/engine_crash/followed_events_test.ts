@@ -2,7 +2,7 @@
 import { assertEquals } from "@std/assert";
 import { shareDatabase, type TestDatabase } from "../../support/database.ts";
 import { claimAll, createProject, executionRow, graph, report, startExecution } from "../../support/factories.ts";
-import { openTransaction } from "../../support/transactions.ts";
+import { openTransaction, untilVisible } from "../../support/transactions.ts";
 import { assertWhole, startLayers } from "./graphs.ts";
 import { workOn } from "../../support/worker.ts";
 
@@ -28,15 +28,6 @@ function follow(db: TestDatabase, execution_id: string, limit: number) {
   };
 }
 
-/** Reads until all has come: a transaction anywhere on the server holds the horizon back while it runs. */
-async function catchUpWith(db: TestDatabase, reader: ReturnType<typeof follow>, execution_id: string): Promise<void> {
-  const all = (await idsInOrder(db, execution_id)).length;
-  for (const deadline = Date.now() + 30_000; reader.seen.length < all && Date.now() < deadline;) {
-    await reader.catchUp();
-    await pause(20);
-  }
-}
-
 async function idsInOrder(db: TestDatabase, execution_id: string): Promise<string[]> {
   const rows = await db.sql`
     select id from public.execution_events where workflow_execution_id = ${execution_id} order by transaction_id, id`;
@@ -56,7 +47,8 @@ Deno.test("an event that commits after a later one is neither missed nor read tw
   await early.rpc("complete_task", report(tasks.a));
   await reader.catchUp();
   await early.commit();
-  await catchUpWith(db, reader, execution.id);
+  await untilVisible(db);
+  await reader.catchUp();
   assertEquals(reader.seen, await idsInOrder(db, execution.id));
 });
 
@@ -69,7 +61,8 @@ Deno.test("what is rolled back is not read, and holds nothing back for good", as
   await db.rpc("worker", "complete_task", report(tasks.b));
   await reader.catchUp();
   await early.rollback();
-  await catchUpWith(db, reader, execution.id);
+  await untilVisible(db);
+  await reader.catchUp();
   assertEquals(reader.seen, await idsInOrder(db, execution.id));
 });
 
@@ -100,7 +93,8 @@ Deno.test("readers of a busy execution are given each event once, in one order",
     ...[1, 2].map(disturb),
     ...readers.map(read),
   ]);
-  await Promise.all(readers.map((reader) => catchUpWith(db, reader, execution_id)));
+  await untilVisible(db);
+  await Promise.all(readers.map((reader) => reader.catchUp()));
   const all = await idsInOrder(db, execution_id);
   for (const reader of readers) assertEquals(reader.seen, all);
   await assertWhole(db, execution_id, 240);

@@ -85,6 +85,10 @@ Deno.test("the end of an execution is told to the project with its state", async
     `execution:${execution.id} events`,
     `project:${project.id} executions`,
   ]);
+  assertEquals(heard[0]?.payload.events.map((event: { type: string }) => event.type), [
+    "task.completed",
+    "execution.completed",
+  ]);
   assertEquals(heard[1]?.payload.executions[0].status, "completed");
 });
 
