@@ -9,7 +9,8 @@ import { stopStack } from "./stop.ts";
 import { printTable } from "./table.ts";
 import { UserError } from "./user_error.ts";
 
-const HELP = `Runs the whole backend on this machine: PostgreSQL, Auth, Data API, Storage, edge functions, mail.
+const HELP =
+  `Runs the whole backend on this machine: PostgreSQL, Auth, Data API, Storage, Realtime, edge functions, mail.
 
   deno task start [--port N] [--dir D] [--database-url U] [--strict-auth]   run it in the foreground
   deno task stop  [--dir D]                                                 stop the one that runs
@@ -101,6 +102,7 @@ async function start({ port, directory, databaseUrl, strictAuth }: Arguments): P
     return 0;
   }
   await printTable(stack, performance.now() - began);
+  for (const notice of stack.notices) console.log(notice);
   const failure = await Promise.race([asked, stack.failed]);
   console.log("Stopping …");
   await stack.stop();

@@ -51,6 +51,8 @@ export interface Stack {
   directory: string;
   /** Names of the migrations and seed files that this start applied. */
   applied: string[];
+  /** What does not work on this database, each in a sentence. */
+  notices: string[];
   /** Resolves when the stack cannot go on, with the reason. */
   failed: Promise<string>;
   stop(): Promise<void>;
@@ -185,7 +187,6 @@ async function compose(
   });
   cleanups.push(functions.stop);
   const realtime = await startRealtime({ databaseUrl: adminDatabaseUrl, keys, log });
-  if (realtime.off) progress(realtime.off);
   const gateway = startGateway({ port, keys, authData, storage, realtime, mail, functions: functions.fetch, log });
   cleanups.push(gateway.stop);
   // Before the gateway, which would wait for open connections.
@@ -195,7 +196,8 @@ async function compose(
   await writePrivately(stackFile, environmentFile(url, databaseUrl, keys));
   cleanups.push(() => Deno.remove(stackFile).catch(() => {}));
   signal?.throwIfAborted();
-  return { ...keys, url, databaseUrl, adminDatabaseUrl, directory, applied, failed: failed.promise, stop };
+  const notices = realtime.off ? [realtime.off] : [];
+  return { ...keys, url, databaseUrl, adminDatabaseUrl, directory, applied, notices, failed: failed.promise, stop };
 }
 
 function environmentFile(url: string, databaseUrl: string, keys: Keys): string {

@@ -20,6 +20,7 @@ export async function printTable(stack: Stack, milliseconds: number): Promise<vo
     ["Data API", `${url}/rest/v1`],
     ["Auth", `${url}/auth/v1`],
     ["Storage", `${url}/storage/v1`],
+    ["Realtime", `${url.replace("http", "ws")}/realtime/v1`],
     ["Functions", `${url}/functions/v1`],
     ["Mail", `${url}/mail`],
     ["Database", stack.databaseUrl],

@@ -20,7 +20,7 @@ begin
   -- Without reducers the last word on a channel counts, which is what an object does with a key that is given twice.
   if v_reducers = '{}' then
     return v_input || (
-      select coalesce(jsonb_object_agg(o.key, o.value order by coalesce(t.fold_order, array[t.node_index])), '{}')
+      select coalesce(jsonb_object_agg(o.key, o.value order by coalesce(t.fold_order, array[t.node_index]), t.iteration), '{}')
       from public.agent_tasks as t
       cross join lateral jsonb_each(
         case when jsonb_typeof(t.output_data) = 'object' then t.output_data else jsonb_build_object(t.node_id, t.output_data) end
@@ -38,7 +38,7 @@ begin
     ), written as (
       select
         o.key as channel, o.value,
-        row_number() over (order by coalesce(t.fold_order, array[t.node_index]), o.key) as place
+        row_number() over (order by coalesce(t.fold_order, array[t.node_index]), t.iteration, o.key) as place
       from public.agent_tasks as t
       cross join lateral jsonb_each(
         case when jsonb_typeof(t.output_data) = 'object' then t.output_data else jsonb_build_object(t.node_id, t.output_data) end

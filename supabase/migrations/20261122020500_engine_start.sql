@@ -14,6 +14,7 @@ declare
   v_graph private.workflow_graphs;
   v_execution_id uuid;
   v_pending uuid[];
+  v_too_large text;
   v_outcome jsonb;
 begin
   insert into public.workflow_executions (
@@ -34,23 +35,31 @@ begin
     select
       v_execution_id, p_version.project_id, p_version.id, a.id, coalesce(n.agent_type, n.type), n.node_id, n.node_index,
       n.type, n.priority, case when n.is_entry then 'pending' else 'blocked' end,
-      case when n.shards > 0 then n.shards else n.incoming end, n.is_entry, n.max_attempts, n.timeout_seconds,
+      case when v_graph.mode = 'plain' and n.shards > 0 then n.shards else n.incoming end, n.is_entry, n.max_attempts, n.timeout_seconds,
       case when n.delay_seconds = 0 then now() else now() + make_interval(secs => n.delay_seconds) end,
-      case when n.is_entry and n.input is null then p_input when n.is_entry then private.read_mapping(n.input, p_input) end,
+      case when n.is_entry and n.input is null then p_input when n.is_entry then private.read_mapping(n.input, (select private.fold_state(v_execution_id))) end,
       case when n.loops <> '{}' then private.fold_order(v_execution_id, p_version.id, n.loops, n.node_index) end
     from private.workflow_nodes as n
     -- An agent may have been removed since: the task then goes to any worker of its type.
     left join public.agents as a on a.id = n.agent_id
     where n.version_id = p_version.id
     order by n.node_index
-    returning id, status
+    returning id, status, node_id, pg_column_size(input_data) > 131072 and octet_length(input_data::text) > 1048576 as is_large
   )
-  select array_agg(a.id) filter (where a.status = 'pending') into v_pending from added as a;
+  select array_agg(a.id) filter (where a.status = 'pending'), min(a.node_id) filter (where a.is_large)
+  into v_pending, v_too_large
+  from added as a;
+  if v_too_large is not null then
+    perform private.refuse_large_input(v_too_large);
+  end if;
 
   if v_graph.mode = 'plain' then
     v_outcome := jsonb_build_object('moved', private.moved('pending', v_pending));
   else
     v_outcome := private.settle(v_execution_id, '{}', '{}', true, true);
+    v_outcome := v_outcome || jsonb_build_object(
+      'moved', private.merge_moved(private.moved('pending', v_pending), v_outcome -> 'moved')
+    );
   end if;
   perform private.add_event(
     v_execution_id, p_version.project_id, null, 'execution.started',
@@ -63,7 +72,8 @@ begin
 end
 $$;
 
--- What an execution needs beside its tasks: counters, its place among executions, its limit.
+-- What an execution needs beside its tasks: counters, its place among executions, its limit. Answers the graph as it runs
+-- here.
 create function private.prepare_execution(p_execution_id uuid, p_version public.workflow_versions, p_parent_task_id uuid)
 returns private.workflow_graphs
 language plpgsql
@@ -82,12 +92,17 @@ begin
     join private.execution_progress as p on p.workflow_execution_id = t.workflow_execution_id
     where t.id = p_parent_task_id;
   end if;
-  -- What runs inside a serial execution takes turns with it: ending it may close tasks there.
+  -- What runs inside a serial execution takes turns with it, whatever its own graph: ending it may close tasks there.
+  if v_parent.mode = 'serial' then
+    v_graph.mode := 'serial';
+  end if;
+  if v_graph.mode <> 'plain' then
+    v_graph.end_shards := 0;
+  end if;
   insert into private.execution_progress (workflow_execution_id, remaining, root_execution_id, mode, depth, concurrency_limit)
   values (
     p_execution_id, case when v_graph.end_shards > 0 then v_graph.end_shards else v_graph.end_edges end,
-    coalesce(v_parent.root_execution_id, p_execution_id),
-    case when v_parent.mode = 'serial' then 'serial' else v_graph.mode end, coalesce(v_parent.depth + 1, 0),
+    coalesce(v_parent.root_execution_id, p_execution_id), v_graph.mode, coalesce(v_parent.depth + 1, 0),
     v_graph.concurrency_limit
   );
   if v_graph.mode = 'plain' then

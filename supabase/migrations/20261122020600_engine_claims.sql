@@ -45,9 +45,9 @@ begin
     where t.id = v_task.id and t.status = 'running' and t.lease_expires_at < now()
     for no key update skip locked;
     continue when v_task.id is null;
-    perform private.give_up(
+    perform private.give_up_or_end(
       v_task, format('The lease of worker %s expired on attempt %s of %s.', v_task.worker_id, v_task.attempt, v_task.max_attempts),
-      '{"reason": "lease_expired"}', true
+      '{"reason": "lease_expired"}'
     );
   end loop;
 end

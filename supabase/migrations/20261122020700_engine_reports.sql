@@ -172,7 +172,7 @@ begin
     if v_task.status = 'pending' then
       v_task := private.retry_task(v_task);
     else
-      v_moved := private.give_up(v_task, p_error_message, jsonb_build_object('attempt', v_task.attempt), p_alone);
+      v_moved := private.give_up_or_end(v_task, p_error_message, jsonb_build_object('attempt', v_task.attempt));
       select t.* into v_task from public.agent_tasks as t where t.id = p_task_id;
     end if;
     -- After the other tasks are closed: one of them may hold a path while it waits to be.
@@ -303,7 +303,7 @@ declare
   v_root record;
 begin
   for v_root in
-    select p.root_execution_id as id, count(*) > 1 or bool_or(r.value ->> 'status' = 'failed') or bool_or(p.mode <> 'plain') as alone
+    select p.root_execution_id as id, count(*) > 1 or bool_or(r.value ->> 'status' = 'failed') or bool_or(p.mode <> 'plain' or p.depth > 0) as alone
     from jsonb_array_elements(p_results) as r
     join public.agent_tasks as t on t.id = case when pg_input_is_valid(r.value ->> 'task_id', 'uuid') then (r.value ->> 'task_id')::uuid end
     join private.execution_progress as p on p.workflow_execution_id = t.workflow_execution_id

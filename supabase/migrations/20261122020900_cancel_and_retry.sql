@@ -61,7 +61,6 @@ set search_path = ''
 as $$
 declare
   v_moved jsonb;
-  v_child_id uuid;
 begin
   with latest as (
     -- Older turns of a loop are history, and so are their elements.
@@ -105,16 +104,6 @@ begin
   )
   select coalesce(jsonb_object_agg(r.status, r.ids), '{}') into v_moved
   from (select r.status, jsonb_agg(r.id) as ids from reopened as r group by r.status) as r;
-
-  for v_child_id in
-    select x.id from public.workflow_executions as x
-    where x.status in ('failed', 'cancelled') and x.parent_task_id in (
-      select m::uuid from jsonb_array_elements_text(v_moved -> 'waiting') as m
-    )
-    order by x.id
-  loop
-    perform private.reopen_execution(v_child_id, null);
-  end loop;
   return v_moved;
 end
 $$;
@@ -133,6 +122,7 @@ declare
   v_done uuid[];
   v_ready uuid[];
   v_outcome jsonb;
+  v_child_id uuid;
 begin
   update public.workflow_executions as x
   set status = 'running', completed_at = null, error_message = null, state = x.input
@@ -171,6 +161,18 @@ begin
   if v_outcome ->> 'end' is not null then
     perform private.end_execution(p_execution_id, v_outcome ->> 'end', v_outcome ->> 'error', '{}', true);
   end if;
+
+  -- Last, what runs inside: one that fails again at once ends this execution and with it the others.
+  for v_child_id in
+    select x.id from public.workflow_executions as x
+    where x.status in ('failed', 'cancelled') and x.parent_task_id in (
+      select m::uuid from jsonb_array_elements_text(v_moved -> 'waiting') as m
+    )
+    order by x.id
+  loop
+    exit when (select x.status from public.workflow_executions as x where x.id = p_execution_id) <> 'running';
+    perform private.reopen_execution(v_child_id, null);
+  end loop;
 end
 $$;
 

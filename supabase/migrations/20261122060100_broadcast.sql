@@ -27,7 +27,8 @@ begin
 end
 $$;
 
--- On execution:<id> every event; on project:<id> only those of the execution as a whole.
+-- On execution:<id> every event, with the tasks it moved by the state they are in now; on project:<id> only those of the
+-- execution as a whole.
 create function private.broadcast_events()
 returns trigger
 language plpgsql
@@ -44,7 +45,14 @@ begin
     select
       e.workflow_execution_id, min(e.transaction_id) as transaction_id, bool_or(e.task_id is null) as has_whole,
       jsonb_agg(
-        jsonb_build_object('id', e.id, 'type', e.type, 'task_id', e.task_id, 'attempt', e.data -> 'attempt') order by e.id
+        jsonb_build_object(
+          'id', e.id, 'type', e.type, 'task_id', e.task_id, 'attempt', e.data -> 'attempt',
+          'moved', jsonb_strip_nulls(jsonb_build_object(
+            'blocked', e.data -> 'blocked', 'pending', e.data -> 'pending', 'waiting', e.data -> 'waiting',
+            'completed', e.data -> 'completed', 'failed', e.data -> 'failed', 'skipped', e.data -> 'skipped',
+            'cancelled', e.data -> 'cancelled'
+          ))
+        ) order by e.id
       ) as events
     from new_rows as e
     group by e.workflow_execution_id

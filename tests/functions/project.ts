@@ -61,6 +61,27 @@ export async function startExecution(project: Project, definition?: unknown): Pr
   return assertAnswer(reply, startWorkflow, 201);
 }
 
+/** What tests ask of a task by name. */
+export async function taskOf(project: Project, execution_id: string, node_id: string): Promise<Body> {
+  const { data, error } = await project.owner.client.from("agent_tasks").select("*")
+    .eq("workflow_execution_id", execution_id).eq("node_id", node_id).is("map_index", null)
+    .order("iteration", { ascending: false }).limit(1).single();
+  if (error) throw new Error(`There is no task ${node_id}: ${error.message}`);
+  return data;
+}
+
+/** Reports a leased task as completed, or as failed. */
+export const reportTask = (task: Body, fields: Record<string, unknown> = {}) =>
+  call("worker", "complete-task", { task_id: task.id, lease_token: task.lease_token, status: "completed", ...fields });
+
+/** An execution whose one task has failed for good. */
+export async function failedExecution(project: Project): Promise<string> {
+  const definition = { nodes: [{ id: "only", agent_type: "architect", retry: { max_attempts: 1 } }], edges: [] };
+  const task = await claimTask(project, definition);
+  await reportTask(task, { status: "failed", error_message: "out of ideas" });
+  return task.execution_id;
+}
+
 /** A task under a lease of its own: what heartbeat and completion speak about. */
 export async function claimTask(project: Project, definition?: unknown, leaseSeconds?: number): Promise<Body> {
   const { execution } = await startExecution(project, definition);

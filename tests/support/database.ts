@@ -35,14 +35,9 @@ export type Answer = any;
 
 const connectTo = (url: string) => postgres(url, { max: 8, onnotice: () => {}, connection: { TimeZone: "UTC" } });
 
-/** Clones the template. `await using db = await cloneDatabase()` drops it at the end. */
-export async function cloneDatabase(): Promise<TestDatabase> {
-  const name = `test_${crypto.randomUUID().replaceAll("-", "")}`;
-  const admin = connectTo(stack.adminDatabaseUrl);
-  await admin.unsafe(`create database ${name} template ${TEMPLATE}`);
-  const url = new URL(stack.adminDatabaseUrl);
-  url.pathname = `/${name}`;
-  const sql = connectTo(url.href);
+/** A database to test with, which is there already. */
+export function openDatabase(databaseUrl: string): TestDatabase {
+  const sql = connectTo(databaseUrl);
   const others: postgres.Sql[] = [];
 
   const as: TestDatabase["as"] = async (actor, run) => {
@@ -56,9 +51,9 @@ export async function cloneDatabase(): Promise<TestDatabase> {
 
   return {
     sql,
-    url: url.href,
+    url: databaseUrl,
     connect() {
-      const other = connectTo(url.href);
+      const other = connectTo(databaseUrl);
       others.push(other);
       return other;
     },
@@ -67,6 +62,22 @@ export async function cloneDatabase(): Promise<TestDatabase> {
     refusal: (actor, door, args) => refused(rpc(actor, door, args)),
     async [Symbol.asyncDispose]() {
       await Promise.all([sql, ...others].map((connection) => connection.end({ timeout: 1 })));
+    },
+  };
+}
+
+/** Clones the template. `await using db = await cloneDatabase()` drops it at the end. */
+export async function cloneDatabase(): Promise<TestDatabase> {
+  const name = `test_${crypto.randomUUID().replaceAll("-", "")}`;
+  const admin = connectTo(stack.adminDatabaseUrl);
+  await admin.unsafe(`create database ${name} template ${TEMPLATE}`);
+  const url = new URL(stack.adminDatabaseUrl);
+  url.pathname = `/${name}`;
+  const db = openDatabase(url.href);
+  return {
+    ...db,
+    async [Symbol.asyncDispose]() {
+      await db[Symbol.asyncDispose]();
       await admin.unsafe(`drop database ${name} with (force)`);
       await admin.end();
     },
@@ -89,7 +100,7 @@ export async function become(tx: postgres.TransactionSql, actor: Actor): Promise
 
 /** Calls a public door with named arguments as whoever the transaction runs as. */
 export async function callDoor(
-  tx: postgres.TransactionSql,
+  tx: postgres.TransactionSql | postgres.Sql,
   door: string,
   args: Record<string, unknown> = {},
 ): Promise<Answer> {
@@ -118,7 +129,7 @@ function roleOf(actor: Actor): [string | null, Record<string, unknown>] {
 }
 
 // Objects are JSON, lists of strings are text[]; everything else is written as PostgreSQL reads it.
-function asParameter(tx: postgres.TransactionSql, value: unknown): postgres.ParameterOrJSON<never> {
+function asParameter(tx: postgres.TransactionSql | postgres.Sql, value: unknown): postgres.ParameterOrJSON<never> {
   if (Array.isArray(value) && value.every((item) => typeof item === "string")) return value as never;
   if (typeof value === "object" && value !== null) return tx.json(value as postgres.JSONValue) as never;
   return value as never;

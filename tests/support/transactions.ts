@@ -67,3 +67,18 @@ export async function waitUntilBlocked(
   }
   if (!isSettled) throw new Error("The transaction was expected to wait for a lock, but it does not");
 }
+
+/**
+ * Resolves once readers of events see all that has committed so far: they stop at the oldest transaction that is still
+ * running, also in the databases of other test files.
+ */
+export async function untilVisible(db: TestDatabase): Promise<void> {
+  const [now] = await db.sql`select pg_current_xact_id()::text as id`;
+  const deadline = Date.now() + 120_000;
+  while (Date.now() < deadline) {
+    const [row] = await db.sql`select pg_snapshot_xmin(pg_current_snapshot()) > ${now?.id}::xid8 as is_visible`;
+    if (row?.is_visible) return;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  throw new Error("Another transaction has been open for two minutes");
+}

@@ -1,9 +1,10 @@
 // The one SQL call of a request: a public door of the database, called through the Data API with the very credential
 // that the caller sent. A function adds nothing to anyone's rights.
+import type { DatabaseError } from "../../../shared/database_errors.ts";
 import type { Database } from "../../../shared/database.types.ts";
 import type { AppContext } from "./auth.ts";
 import { env } from "./env.ts";
-import { type DatabaseError, fromDatabase, OperationError } from "./errors.ts";
+import { fromDatabase, OperationError } from "./errors.ts";
 
 type Doors = Database["public"]["Functions"];
 

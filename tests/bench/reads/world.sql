@@ -68,9 +68,18 @@ select
 from public.workflow_executions as e
 cross join generate_series(1, $2) as g;
 
-insert into public.code_artifacts (project_id, task_id, name, file_path, content, created_at)
-select t.project_id, t.id, t.node_id || '.ts', 'src/' || t.node_id || '.ts', repeat('export {};' || chr(10), 20), t.created_at
-from public.agent_tasks as t;
+with texts as materialized (
+  select t.id, t.project_id, t.node_id, t.created_at, '// ' || t.node_id || chr(10) || repeat('export {};' || chr(10), 20) as content
+  from public.agent_tasks as t
+), kept as (
+  insert into private.artifact_contents (project_id, sha256, content)
+  select distinct t.project_id, encode(sha256(convert_to(t.content, 'UTF8')), 'hex'), t.content from texts as t
+)
+insert into public.code_artifacts (project_id, task_id, name, file_path, content_sha256, content_bytes, created_at)
+select
+  t.project_id, t.id, t.node_id || '.ts', 'src/' || t.node_id || '.ts', encode(sha256(convert_to(t.content, 'UTF8')), 'hex'),
+  octet_length(t.content), t.created_at
+from texts as t;
 
 insert into public.chat_sessions (project_id, user_id, is_shared)
 select x.id, x.owner_id, true from numbered as x;

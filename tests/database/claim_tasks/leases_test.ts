@@ -100,12 +100,26 @@ Deno.test("a lease that has not expired is left alone", async () => {
   assertEquals(await claimAll(db, id), {});
 });
 
-Deno.test("an expired lease comes before new work", async () => {
+Deno.test("a claim that finds less new work than it asks for takes back what has expired, and says so", async () => {
   const { id } = await start();
-  const { tasks: [first] } = await claimAs("w", id);
+  await claimAll(db, id);
   await expireLeases(db, id);
-  const { tasks: [second] } = await claimAs("x", id);
-  assertEquals(second.id, first.id);
+  assertEquals(Object.keys(await claimAll(db, id)).toSorted(), ["a", "b"]);
+  const events = await db.sql`
+    select data from public.execution_events where workflow_execution_id = ${id} and type = 'task.expired'`;
+  assertEquals(events.map((event) => event.data), Array(2).fill({ attempt: 1, worker_id: "a worker" }));
+});
+
+Deno.test("whoever's task was taken back has lost the lease, also before another claims it", async () => {
+  const { id } = await start();
+  const task = await claimNode(db, id, "a");
+  await expireLeases(db, id);
+  await db.rpc("worker", "claim_tasks", { worker_id: "x", agent_types: ["tester"], execution_id: id });
+  assertEquals((await statuses(db, id)).a, "pending");
+  for (const [door, fields] of [["complete_task", { status: "completed" }], ["heartbeat_task", {}]] as const) {
+    const request = { task_id: task.id, lease_token: task.lease_token, ...fields };
+    assertEquals((await db.refusal("worker", door, request)).code, "task_lease_lost", door);
+  }
 });
 
 Deno.test("an expired task still goes to workers of its own type only", async () => {

@@ -88,10 +88,11 @@ Deno.test("a project as scope gives out no task of another", async () => {
   assertEquals(await claim({ project_id: project.id }), ["mine"]);
 });
 
-Deno.test("an execution that is not of the project in the scope gives nothing", async () => {
+Deno.test("an execution that is not of the project in the scope is execution_not_found", async () => {
   const { execution_id } = await start({ mine: {} });
-  const other = await createProject(db);
-  assertEquals(await claim({ execution_id, project_id: other.id }), []);
+  const { id: project_id } = await createProject(db);
+  const request = { worker_id: "w", agent_types: ["architect"], execution_id, project_id };
+  assertEquals((await db.refusal("worker", "claim_tasks", request)).code, "execution_not_found");
 });
 
 Deno.test("where there is nothing to do the answer is an empty list", async () => {

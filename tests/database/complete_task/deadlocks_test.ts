@@ -115,8 +115,9 @@ Deno.test("two sweeps of one execution end each abandoned task once", async () =
   await expireLeases(db, execution.id);
   await Promise.all([1, 2].map(() => db.rpc("worker", "claim_tasks", { worker_id: "w", agent_types: ["tester"] })));
   const endings = await db.sql`
-    select task_id, count(*)::int as n from public.execution_events
-    where workflow_execution_id = ${execution.id} and type in ('task.failed', 'task.cancelled') group by task_id`;
+    select t.id, count(*)::int as n from public.execution_events as e
+    join public.agent_tasks as t on t.id = e.task_id and e.type = 'task.failed' or e.data -> 'cancelled' ? t.id::text
+    where e.workflow_execution_id = ${execution.id} group by t.id`;
   assertEquals(endings.map((row) => row.n), [1, 1, 1]);
 });
 

@@ -121,7 +121,6 @@ Deno.test("a retry and a final failure are written down as events", async () => 
     where workflow_execution_id = ${id} and (task_id = ${a?.id ?? ""} or task_id is null) order by transaction_id, id`;
   assertEquals(events.map((event) => event.type), [
     "execution.started",
-    "task.pending",
     "task.running",
     "task.retry",
     "task.running",

@@ -52,8 +52,8 @@ Deno.test("a join whose last two predecessors complete at the same time opens on
   assertEquals([answerA.unlocked.length, answerB.unlocked.length], [0, 1]);
   const events = await db.sql`
     select count(*)::int as n from public.execution_events as e
-    join public.agent_tasks as t on t.id = e.task_id
-    where e.workflow_execution_id = ${execution.id} and e.type = 'task.pending' and t.node_id = 'join'`;
+    join public.agent_tasks as t on t.workflow_execution_id = e.workflow_execution_id and e.data -> 'pending' ? t.id::text
+    where e.workflow_execution_id = ${execution.id} and t.node_id = 'join'`;
   assertEquals(events[0]?.n, 1);
   assertEquals((await claimNode(db, execution.id, "join")).input_data, { a: { from: "a" }, b: { from: "b" } });
 });

@@ -91,10 +91,8 @@ Deno.test("the events tell the story in order and end with the execution's end",
     where e.workflow_execution_id = ${execution.id} order by e.transaction_id, e.id`;
   assertEquals(events.map((event) => event.what), [
     "execution.started",
-    "task.pending a",
     "task.running a",
     "task.completed a",
-    "task.pending b",
     "task.running b",
     "task.completed b",
     "execution.completed",

@@ -7,6 +7,11 @@ const db = await shareDatabase();
 const project = await createProject(db);
 const elsewhere = await createProject(db);
 const foreignAgent = await createAgent(db, elsewhere.id);
+const draft = await createWorkflow(db, project, graph([["a", "b"]]));
+const published = await createWorkflow(db, project, graph([["a", "b"]]));
+await db.rpc(project.editor.actor, "publish_workflow", { workflow_id: published });
+const foreignWorkflow = await createWorkflow(db, elsewhere, graph([["a", "b"]]));
+await db.rpc(elsewhere.editor.actor, "publish_workflow", { workflow_id: foreignWorkflow });
 
 interface Fault {
   code: string;
@@ -29,6 +34,11 @@ const withEdge = (fields: Record<string, unknown>) => ({
   ...graph([["a", "b"]]),
   edges: [{ source: "a", target: "b", ...fields }],
 });
+/** `a → b`, with a loop edge beside it. */
+const withLoop = (source: string, target: string, loop: unknown) => ({
+  ...graph([["a", "b"]]),
+  edges: [{ source: "a", target: "b" }, { source, target, loop }],
+});
 const raw = (fields: string) => `{"nodes": [{"id": "a", "agent_type": "tester", ${fields}}], "edges": []}`;
 
 // What is wrong, the definition, and where the fault must point.
@@ -46,8 +56,6 @@ const table: [string, string, unknown, { node?: string; edge?: string }][] = [
     edges: [],
   }, { node: "a" }],
   ["an unknown node type", "unknown_node_type", withNode({ type: "wizard" }), { node: "a" }],
-  ["a map node", "unsupported", withNode({ type: "map", over: "$.files" }), { node: "a" }],
-  ["a join of any", "unsupported", withNode({ join: "any" }), { node: "a" }],
   ["an unknown join", "invalid_node", withNode({ join: "some" }), { node: "a" }],
   ["a node without an agent type", "missing_agent_type", { nodes: [{ id: "a" }], edges: [] }, { node: "a" }],
   ["an unknown agent type", "unknown_agent_type", withNode({ agent_type: "wizard" }), { node: "a" }],
@@ -83,9 +91,79 @@ const table: [string, string, unknown, { node?: string; edge?: string }][] = [
   ["an edge that leaves the end", "invalid_edge", graph([["a", "__end__"], ["__end__", "b"]]), { edge: "__end__ → b" }],
   ["an edge into the start", "invalid_edge", graph([["a", "__start__"], ["a", "b"]]), { edge: "a → __start__" }],
   ["a condition that is no jsonpath", "bad_jsonpath", withEdge({ when: "$.a ==" }), { edge: "a → b" }],
-  ["a condition", "unsupported", withEdge({ when: "$.ok == true" }), { edge: "a → b" }],
-  ["a label", "unsupported", withEdge({ label: "yes" }), { edge: "a → b" }],
-  ["a loop", "unsupported", withEdge({ loop: { max_iterations: 3 } }), { edge: "a → b" }],
+  ["a label that is a number", "invalid_edge", withEdge({ label: 1 }), { edge: "a → b" }],
+  ["an empty label", "invalid_edge", withEdge({ label: "" }), { edge: "a → b" }],
+  [
+    "a label on an edge from the start",
+    "invalid_edge",
+    {
+      ...graph([["a", "b"]]),
+      edges: [{ source: "__start__", target: "a", label: "yes" }, { source: "a", target: "b" }],
+    },
+    { edge: "__start__ → a" },
+  ],
+  ["a label behind a map", "invalid_edge", {
+    ...withNode({ type: "map", over: "$.files" }),
+    edges: [{ source: "a", target: "b", label: "yes" }],
+  }, { edge: "a → b" }],
+  ["a loop that leads on instead of back", "invalid_edge", withLoop("a", "b", { max_iterations: 3 }), {
+    edge: "a → b",
+  }],
+  ["a loop from the start", "invalid_edge", withLoop("__start__", "a", { max_iterations: 3 }), {
+    edge: "__start__ → a",
+  }],
+  ["a loop to the end", "invalid_edge", withLoop("b", "__end__", { max_iterations: 3 }), { edge: "b → __end__" }],
+  ["a loop without a bound", "invalid_edge", withLoop("b", "a", {}), { edge: "b → a" }],
+  ["a loop of no turns", "invalid_edge", withLoop("b", "a", { max_iterations: 0 }), { edge: "b → a" }],
+  ["a loop of too many turns", "invalid_edge", withLoop("b", "a", { max_iterations: 1001 }), { edge: "b → a" }],
+  ["a loop of half a turn", "invalid_edge", withLoop("b", "a", { max_iterations: 1.5 }), { edge: "b → a" }],
+  [
+    "a loop that ends in an unknown way",
+    "invalid_edge",
+    withLoop("b", "a", { max_iterations: 1, on_exhausted: "stop" }),
+    {
+      edge: "b → a",
+    },
+  ],
+  ["a loop that is no object", "invalid_edge", withLoop("b", "a", 3), { edge: "b → a" }],
+  // Each of the two sources stands behind an edge that the other loop holds back until it has ended.
+  ["two loops that wait for each other", "loops_interlock", {
+    ...graph([["a", "b"], ["c", "d"], ["a", "d"], ["c", "b"]]),
+    edges: [
+      ...graph([["a", "b"], ["c", "d"], ["a", "d"], ["c", "b"]]).edges,
+      { source: "b", target: "a", loop: { max_iterations: 1 } },
+      { source: "d", target: "c", loop: { max_iterations: 1 } },
+    ],
+  }, { node: "b" }],
+  ["more than 100 loops", "too_many_loops", {
+    ...graph([["a", "b"]]),
+    edges: [
+      { source: "a", target: "b" },
+      ...Array.from({ length: 101 }, () => ({ source: "b", target: "a", loop: { max_iterations: 1 } })),
+    ],
+  }, {}],
+  ["an unknown way to fail", "invalid_node", withNode({ on_failure: "ignore" }), { node: "a" }],
+  ["a negative delay", "invalid_node", withNode({ delay_seconds: -1 }), { node: "a" }],
+  ["a delay beyond 30 days", "invalid_node", withNode({ delay_seconds: 2_592_001 }), { node: "a" }],
+  ["an approval by an unknown role", "invalid_node", withNode({ type: "approval", role: "viewer" }), { node: "a" }],
+  ["an approval by nobody", "invalid_node", withNode({ type: "approval", approvals: 0 }), { node: "a" }],
+  ["an approval by eleven", "invalid_node", withNode({ type: "approval", approvals: 11 }), { node: "a" }],
+  ["a workflow that is not named", "unknown_workflow", withNode({ type: "workflow" }), { node: "a" }],
+  ["a workflow that is no id", "unknown_workflow", withNode({ type: "workflow", workflow_id: "x" }), { node: "a" }],
+  ["a workflow of another project", "unknown_workflow", withNode({ type: "workflow", workflow_id: foreignWorkflow }), {
+    node: "a",
+  }],
+  ["a workflow never published", "unknown_workflow", withNode({ type: "workflow", workflow_id: draft }), { node: "a" }],
+  [
+    "a version never published",
+    "unknown_workflow",
+    withNode({ type: "workflow", workflow_id: published, version: 2 }),
+    {
+      node: "a",
+    },
+  ],
+  ["no room to run in", "invalid_definition", { ...graph([["a", "b"]]), concurrency_limit: 0 }, {}],
+  ["a concurrency limit in words", "invalid_definition", { ...graph([["a", "b"]]), concurrency_limit: "2" }, {}],
   ["an unknown reducer", "unknown_reducer", { ...graph([["a", "b"]]), state: { x: "concat" } }, {}],
   ["a node that leads to itself", "cycle_without_loop", graph([["a", "a"]]), { node: "a" }],
   ["a circle of two", "cycle_without_loop", graph([["a", "b"], ["b", "a"]]), { node: "a" }],
@@ -151,6 +229,34 @@ Deno.test("faults of every kind are named in one answer, those of the graph's sh
     assert(found.includes(expected), `${expected} is missing in ${JSON.stringify(found)}`);
   }
 });
+
+const fine: [string, unknown][] = [
+  ["a map node", withNode({ type: "map", over: "$.files[*]" })],
+  ["an approval by two owners", withNode({ type: "approval", agent_type: undefined, role: "owner", approvals: 2 })],
+  ["a workflow of the project", withNode({ type: "workflow", agent_type: undefined, workflow_id: published })],
+  ["one version of a workflow", withNode({ type: "workflow", workflow_id: published, version: 1 })],
+  ["a join of any", withNode({ join: "any" })],
+  ["a condition", withEdge({ when: "$.ok == true" })],
+  ["a label", withEdge({ label: "yes" })],
+  ["a loop", withLoop("b", "a", { max_iterations: 1000, on_exhausted: "fail" })],
+  ["a loop of one node", withLoop("b", "b", { max_iterations: 1 })],
+  ["a condition, a label and a loop on one edge", {
+    ...graph([["a", "b"]]),
+    edges: [
+      { source: "a", target: "b" },
+      { source: "b", target: "a", when: "$.ok == false", label: "again", loop: { max_iterations: 2 } },
+    ],
+  }],
+  ["a way to fail, a delay and a limit", {
+    ...withNode({ on_failure: "skip", delay_seconds: 5 }),
+    concurrency_limit: 2,
+  }],
+];
+for (const [what, definition] of fine) {
+  Deno.test(`${what} is no fault`, async () => {
+    assertEquals(await faultsOf(definition), []);
+  });
+}
 
 Deno.test("publishing refuses with workflow_invalid, lists the faults and keeps the draft a draft", async () => {
   const workflow_id = await createWorkflow(db, project, withNode({ agent_type: "wizard" }));

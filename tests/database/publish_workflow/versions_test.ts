@@ -13,14 +13,18 @@ const two = graph([["a", "b"], ["b", "c"]]);
 async function published() {
   const project = await createProject(db);
   const workflowId = await createWorkflow(db, project, one);
-  const [row] = await db.sql`select (private.publish_workflow(${workflowId})).id`;
+  await db.rpc(project.editor.actor, "publish_workflow", { workflow_id: workflowId });
+  const [row] = await db.sql`select id from public.workflow_versions where workflow_id = ${workflowId}`;
   return { project, workflowId, versionId: row?.id as string };
 }
 
 Deno.test("versions count from one, and the newest is the current one", async () => {
-  const { workflowId } = await published();
+  const { project, workflowId } = await published();
   await db.sql`update public.workflows set definition = ${db.sql.json(two)} where id = ${workflowId}`;
-  await db.sql`select private.publish_workflow(${workflowId})`;
+  assertEquals(await db.rpc(project.editor.actor, "publish_workflow", { workflow_id: workflowId }), {
+    version: 2,
+    warnings: [],
+  });
   const versions = await db
     .sql`select version, definition from public.workflow_versions where workflow_id = ${workflowId} order by 1`;
   assertEquals(versions.map((row) => [row.version, row.definition]), [[1, one], [2, two]]);
@@ -29,14 +33,14 @@ Deno.test("versions count from one, and the newest is the current one", async ()
 });
 
 Deno.test("two publishers at once take turns and make two versions", async () => {
-  const { workflowId } = await published();
-  await using first = await openTransaction(db, "superuser");
-  await using second = await openTransaction(db, "superuser");
-  await first.sql`select private.publish_workflow(${workflowId})`;
-  const waiting = second.sql`select (private.publish_workflow(${workflowId})).version`.execute();
-  await waitUntilBlocked(db, second);
+  const { project, workflowId } = await published();
+  await using first = await openTransaction(db, project.editor.actor);
+  await using second = await openTransaction(db, project.owner.actor);
+  await first.rpc("publish_workflow", { workflow_id: workflowId });
+  const waiting = second.rpc("publish_workflow", { workflow_id: workflowId });
+  await waitUntilBlocked(db, second, waiting);
   await first.commit();
-  assertEquals((await waiting)[0]?.version, 3);
+  assertEquals((await waiting).version, 3);
   await second.commit();
 });
 
@@ -94,6 +98,7 @@ Deno.test("deleting a workflow takes its versions and compiled graphs along", as
   const left = await db.sql`
     select version_id from private.workflow_nodes where version_id = ${versionId}
     union all select version_id from private.workflow_edges where version_id = ${versionId}
+    union all select version_id from private.workflow_graphs where version_id = ${versionId}
     union all select id from public.workflow_versions where id = ${versionId}`;
   assertEquals(left.length, 0);
 });

@@ -60,16 +60,14 @@ Deno.test("an entry with an input mapping is given what it selects from the inpu
   assertEquals(row?.input_data, { what: "ship", how: "well" });
 });
 
-Deno.test("a start is written down: the execution first, then its entries", async () => {
+Deno.test("a start is written down as one event that names the entries", async () => {
   const project = await createProject(db);
-  const { execution } = await startExecution(db, project, graph([["a", "c"], ["b", "c"]]));
+  const { execution, tasks } = await startExecution(db, project, graph([["a", "c"], ["b", "c"]]));
   const events = await db.sql`
     select type, project_id, data from public.execution_events
     where workflow_execution_id = ${execution.id} order by transaction_id, id`;
   assertEquals(events.map((event) => [event.type, event.data]), [
-    ["execution.started", { version: 1 }],
-    ["task.pending", { node_id: "a" }],
-    ["task.pending", { node_id: "b" }],
+    ["execution.started", { version: 1, pending: tasks.slice(0, 2).map((task: { id: string }) => task.id) }],
   ]);
   assertEquals(events.every((event) => event.project_id === project.id), true);
 });
@@ -108,4 +106,39 @@ Deno.test("deleting a project takes its executions, tasks and events along", asy
     union all select id::text from public.execution_events where workflow_execution_id = ${execution.id}
     union all select 'progress' from private.execution_progress where workflow_execution_id = ${execution.id}`;
   assertEquals(left.length, 0);
+});
+
+Deno.test("deleting a project takes along what runs inside, elements, decisions and counters", async () => {
+  const project = await createProject(db);
+  const inner = await createWorkflow(db, project, graph([["x", "y"]]));
+  await db.rpc(project.owner.actor, "publish_workflow", { workflow_id: inner });
+  const definition = graph([["m", "end"], ["inside", "end"], ["review", "end"], ["l", "end"]], {
+    m: { type: "map", over: "$.files" },
+    inside: { type: "workflow", workflow_id: inner },
+    review: { type: "approval", approvals: 2 },
+  });
+  const { tasks } = await startExecution(db, project, {
+    ...definition,
+    edges: [...definition.edges, { source: "l", target: "l", when: "$.go == true", loop: { max_iterations: 1 } }],
+    concurrency_limit: 5,
+  }, { files: [1, 2] });
+  const review = tasks.find((task: { node_id: string }) => task.node_id === "review");
+  await db.rpc(project.owner.actor, "decide_task", { task_id: review.id, decision: "approved" });
+  await db.as(project.owner.actor, (tx) => tx`delete from public.projects where id = ${project.id}`);
+  const tables = await db.sql`
+    select format('%I.%I', table_schema, table_name) as name, column_name as "column" from information_schema.columns
+    where table_schema in ('public', 'private') and column_name in ('project_id', 'workflow_execution_id')
+      and table_name in ('workflow_executions', 'agent_tasks', 'execution_events', 'task_decisions', 'limited_executions')
+      and column_name = 'project_id'`;
+  assertEquals(tables.length, 5);
+  for (const { name, column } of tables) {
+    const [row] = await db.sql.unsafe(`select count(*)::int as n from ${name} where ${column} = $1`, [project.id]);
+    assertEquals(row?.n, 0, name);
+  }
+  for (const name of ["countdowns", "execution_loops", "edge_outcomes", "execution_progress"]) {
+    const [row] = await db.sql.unsafe(`
+      select count(*)::int as n from private.${name} as c
+      where not exists (select from public.workflow_executions as x where x.id = c.workflow_execution_id)`);
+    assertEquals(row?.n, 0, name);
+  }
 });

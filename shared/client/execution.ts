@@ -1,0 +1,85 @@
+// An execution live: its row, its tasks, and every event of its log, complete and in order from wherever the reader stands.
+import type { Client } from "./call.ts";
+import { readExecution, readLog, readMoved, readState } from "./execution_log.ts";
+import { follow, type Reader, type Watch, type WatchOptions } from "./follow.ts";
+import type { OutputOf } from "./operations.ts";
+
+export type Execution = OutputOf<"startWorkflow">["execution"];
+/** A task as members see it. */
+export type TaskState = OutputOf<"startWorkflow">["tasks"][number];
+
+export type ExecutionEvent = OutputOf<"listEvents">["events"][number];
+/** An execution at one moment: its tasks, the state folded so far, and the cursor behind all that. */
+export type ExecutionState = OutputOf<"executionState">;
+
+export interface ExecutionView {
+  /** Never older than the events. */
+  execution: Execution;
+  /** All of them, in the order of the graph. */
+  tasks: TaskState[];
+  /** What has happened since the step before, each once and in order; empty in the first step of a new watch. */
+  events: ExecutionEvent[];
+  /** Where this reader stands: `watch({ after: cursor })` goes on from here, in another process or on another day. */
+  cursor: string;
+}
+
+export interface ExecutionHandle {
+  id: string;
+  /** What it is at this moment, with its state: what the outputs so far fold to. */
+  read(options?: Pick<WatchOptions, "signal">): Promise<ExecutionState>;
+  /** The present state, then again whenever something happens, until the caller stops; `after` begins with what was missed. */
+  watch(options?: WatchOptions & { after?: string }): Watch<ExecutionView>;
+  /** Waits for the end and answers the last state; undefined when the signal fired first. */
+  finished(options?: WatchOptions): Promise<ExecutionView | undefined>;
+}
+
+const isEnded = ({ status }: Execution) => status === "completed" || status === "failed" || status === "cancelled";
+
+/** Events in one look; fewer after one that failed, so that a bad connection gets on in small pieces. */
+const [MOST, LEAST] = [500, 50];
+
+function executionReader(supabase: Client, id: string, after: string | undefined): Reader<ExecutionView> {
+  let view: ExecutionView | undefined;
+  let tasks = new Map<string, TaskState>();
+  let limit = MOST;
+  return {
+    topic: `execution:${id}`,
+    async look(about, signal) {
+      if (!view) {
+        const { execution, tasks: all, events_after } = await readState(supabase, id, signal);
+        tasks = new Map(all.map((task) => [task.id, task]));
+        view = { execution, tasks: all, events: [], cursor: after ?? events_after };
+        // Who goes on from a cursor is told next what they missed.
+        return { step: view, more: after !== undefined };
+      }
+      if (about && !about.has("events")) return {};
+      const tried = limit;
+      limit = LEAST;
+      const { events, cursor, has_more } = await readLog(supabase, id, view.cursor, tried, signal);
+      // The log before the rows: these are then never older than what is told of them.
+      const [execution, moved] = await Promise.all([
+        events.some(({ task_id }) => task_id === null) ? readExecution(supabase, id, signal) : view.execution,
+        readMoved(supabase, events, signal),
+      ]);
+      limit = Math.min(MOST, tried * 2);
+      if (events.length === 0) return { behind: about !== null };
+      for (const task of moved) tasks.set(task.id, task);
+      view = { execution, tasks: [...tasks.values()], events, cursor };
+      return { step: view, more: has_more };
+    },
+  };
+}
+
+/** One execution. Every method throws GenesisError. */
+export function executionOf(supabase: Client, id: string): ExecutionHandle {
+  const watch: ExecutionHandle["watch"] = ({ after, ...options } = {}) =>
+    follow(supabase, () => executionReader(supabase, id, after), options);
+  return {
+    id,
+    read: ({ signal } = {}) => readState(supabase, id, signal ?? new AbortController().signal),
+    watch,
+    async finished(options) {
+      for await (const view of watch(options)) if (isEnded(view.execution)) return view;
+    },
+  };
+}

@@ -1,0 +1,49 @@
+// The files of a project: uploads go through the function that measures and hashes them, reads straight to Storage.
+import { call, type CallOptions, type Client } from "./call.ts";
+import { dataOf, storedOf } from "./error.ts";
+import { OPERATIONS, type OutputOf } from "./operations.ts";
+
+const BUCKET = "genesis-files";
+const COLUMNS =
+  "id, project_id, bucket_name, file_path, file_name, file_size, mime_type, sha256, status, metadata, uploaded_by, created_at";
+
+export type StoredFile = OutputOf<"uploadFile">["file"];
+
+export interface Files {
+  /** Uploads; `path` is where the file belongs in the project, for people. Answers it with a link that works for a while. */
+  upload(file: Blob, options?: CallOptions & { path?: string }): Promise<OutputOf<"uploadFile">>;
+  /** The newest first. */
+  list(options?: { limit?: number }): Promise<StoredFile[]>;
+  /** A link to read a file without a credential, for so many seconds (an hour where absent). */
+  url(file: Pick<StoredFile, "file_path">, options?: { seconds?: number; download?: boolean }): Promise<string>;
+  download(file: Pick<StoredFile, "file_path">): Promise<Blob>;
+  /** Deletes the file with its shares; for who uploaded it, and for owners. */
+  remove(file: Pick<StoredFile, "id">): Promise<void>;
+}
+
+/** Storage helpers of one project. Every method throws GenesisError. */
+export function filesOf(supabase: Client, projectId: string): Files {
+  const bucket = () => supabase.storage.from(BUCKET);
+  return {
+    async upload(file, { path, ...options } = {}) {
+      const input = { project_id: projectId, file, path };
+      return await call(supabase, OPERATIONS.uploadFile, input, options) as OutputOf<"uploadFile">;
+    },
+    async list({ limit = 100 } = {}) {
+      const rows = dataOf(
+        await supabase.from("file_storage").select(COLUMNS).eq("project_id", projectId).eq("status", "ready")
+          .order("created_at", { ascending: false }).order("id").limit(limit),
+      );
+      return rows as StoredFile[];
+    },
+    async url({ file_path }, { seconds = 3600, download = false } = {}) {
+      return storedOf(await bucket().createSignedUrl(file_path, seconds, { download })).signedUrl;
+    },
+    async download({ file_path }) {
+      return storedOf(await bucket().download(file_path));
+    },
+    async remove({ id }) {
+      await call(supabase, OPERATIONS.deleteFile, { file_id: id });
+    },
+  };
+}

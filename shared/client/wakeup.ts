@@ -1,0 +1,57 @@
+// What a reader waits for between two looks: a wake-up, or the time after which it looks anyway.
+import { jittered } from "./pause.ts";
+import type { Message } from "./channel.ts";
+
+/** How long a reader trusts a joined topic, and how long it waits without one, in milliseconds. */
+const LOOK_ANYWAY_MS = 30_000;
+const POLL_MS = 2000;
+const LOOK_AGAIN_MS = 100;
+
+/** Collects wake-ups while nobody waits: any number of them is one, so that a slow reader costs no memory. */
+export class Wakeup {
+  isJoined = false;
+  /** What the messages since the last look were about, for readers that can look at less; null: anything. */
+  #events: Set<string> | null = null;
+  #isAwake = true;
+  #lookAgainMs = 0;
+  #resolve: (() => void) | undefined;
+
+  wake(message?: Message): void {
+    if (!message) this.#events = null;
+    else if (this.#isAwake) this.#events?.add(message.event);
+    else this.#events = new Set([message.event]);
+    this.#isAwake = true;
+    this.#resolve?.();
+  }
+
+  /** Starts a look: answers what it is about; wake-ups from now on are for the next one. */
+  begin(): ReadonlySet<string> | null {
+    const about = this.#isAwake ? this.#events : null;
+    this.#isAwake = false;
+    this.#events = null;
+    return about;
+  }
+
+  /**
+   * Says that a look brought less than the wake-up promised: what it is about has committed, but the horizon stands
+   * behind a transaction that is still open. The next looks follow soon, then less and less often.
+   */
+  lookAgain(): void {
+    this.#lookAgainMs = LOOK_AGAIN_MS;
+  }
+
+  /** Resolves when woken, or when it is time to look anyway. */
+  wait(): Promise<void> {
+    if (this.#isAwake) return Promise.resolve();
+    const quiet = jittered(this.isJoined ? LOOK_ANYWAY_MS : POLL_MS);
+    const soon = this.#lookAgainMs;
+    this.#lookAgainMs = soon > 0 && soon < quiet ? soon * 2 : 0;
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, soon > 0 ? Math.min(soon, quiet) : quiet);
+      this.#resolve = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+}

@@ -1,0 +1,100 @@
+// A chat session live, with one's own messages shown before they are confirmed.
+import { useCallback, useState } from "react";
+import type { Chat, ChatMessage, ChatSession, GenesisError, NewMessage } from "../client/mod.ts";
+import { useGenesis } from "./context.ts";
+import { usePending } from "./use_pending.ts";
+import { useWatch } from "./use_watch.ts";
+
+type SessionChanges = Parameters<Chat["update"]>[0];
+
+/** A message, and whether it is still on its way. */
+export type ShownMessage = ChatMessage & { isPending?: true };
+
+export interface UseChatSession {
+  session: ChatSession | null;
+  /** The oldest first; those on their way last. */
+  messages: ShownMessage[];
+  loading: boolean;
+  error: GenesisError | null;
+  isLive: boolean;
+  /** Shows the message at once and takes it back when it is refused; throws the refusal. */
+  addMessage(message: NewMessage): Promise<ChatMessage>;
+  /** Shows the change at once and takes it back when it is refused; throws the refusal. */
+  updateSession(changes: SessionChanges): Promise<ChatSession>;
+}
+
+type Change = { sessionId: string; message?: ChatMessage; fields?: SessionChanges };
+
+function clientIdOf({ metadata }: ChatMessage): unknown {
+  return typeof metadata === "object" && !Array.isArray(metadata) ? metadata.client_id : undefined;
+}
+
+/** `useChatSession(id)`; an empty id shows nothing. */
+export function useChatSession(sessionId: string): UseChatSession {
+  const genesis = useGenesis();
+  const { step, loading, error, isLive } = useWatch(
+    sessionId,
+    (genesis, options) => genesis.chat(sessionId).watch(options),
+  );
+  const pending = usePending<Change>();
+  const [sent, setSent] = useState<ChatMessage[]>([]);
+  const [changed, setChanged] = useState<ChatSession | null>(null);
+
+  const addMessage = useCallback((message: NewMessage) => {
+    // The database names its rows itself: this is how the message is recognised when the watch is faster than the answer.
+    const id = crypto.randomUUID();
+    const metadata = { ...message.metadata, client_id: id };
+    const shown: ChatMessage = {
+      id,
+      session_id: sessionId,
+      user_id: null,
+      task_id: null,
+      role: "user",
+      content: message.content,
+      artifacts: message.artifacts ?? [],
+      metadata,
+      created_at: new Date().toISOString(),
+    };
+    return pending.run(
+      { sessionId, message: shown },
+      () => genesis.chat(sessionId).send({ ...message, metadata }),
+      // Kept until the watch brings it, which it does within seconds.
+      (row) => setSent((before) => [...before.slice(-49), row]),
+    );
+  }, [genesis, sessionId, pending.run]);
+
+  const updateSession = useCallback(
+    (fields: SessionChanges) =>
+      pending.run({ sessionId, fields }, () => genesis.chat(sessionId).update(fields), setChanged),
+    [genesis, sessionId, pending.run],
+  );
+
+  const own = pending.changes.filter((change) => change.sessionId === sessionId);
+  const messages: ShownMessage[] = [...step?.messages ?? []];
+  const known = new Set(messages.map(({ id }) => id));
+  const oldest = Date.parse(messages[0]?.created_at ?? "") || 0;
+  for (const row of sent) {
+    // Older than the oldest that is shown: it has come and gone.
+    if (row.session_id !== sessionId || known.has(row.id) || Date.parse(row.created_at) < oldest) continue;
+    known.add(row.id);
+    messages.push(row);
+  }
+  messages.sort((a, b) => Date.parse(a.created_at) - Date.parse(b.created_at));
+  const ownIds = new Set(messages.map(clientIdOf));
+  for (const { message } of own) {
+    if (message && !ownIds.has(message.id)) messages.push({ ...message, isPending: true });
+  }
+  const watched = step?.session;
+  const isAhead = watched && changed?.id === watched.id &&
+    Date.parse(changed.updated_at) > Date.parse(watched.updated_at);
+  const stored = isAhead ? changed : watched;
+  return {
+    session: stored ? Object.assign({}, stored, ...own.map(({ fields }) => fields)) : null,
+    messages,
+    loading,
+    error: error ?? pending.error,
+    isLive,
+    addMessage,
+    updateSession,
+  };
+}

@@ -1,0 +1,31 @@
+// An execution live: its row, its tasks and the newest events of its log.
+import type { Execution, ExecutionEvent, GenesisError, TaskState } from "../client/mod.ts";
+import { useWatch } from "./use_watch.ts";
+
+export interface UseExecution {
+  execution: Execution | null;
+  /** In the order of the graph. */
+  tasks: TaskState[];
+  /** What has happened since the component is there, the newest last, at most `keep` of them. */
+  events: ExecutionEvent[];
+  loading: boolean;
+  error: GenesisError | null;
+  isLive: boolean;
+}
+
+/** `useExecution(id)`; an empty id shows nothing. */
+export function useExecution(executionId: string, { keep = 200 }: { keep?: number } = {}): UseExecution {
+  const { step, loading, error, isLive } = useWatch(
+    executionId,
+    (genesis, options) => genesis.execution(executionId).watch(options),
+    (before, view) => ({ ...view, events: [...before?.events ?? [], ...view.events].slice(-keep) }),
+  );
+  return {
+    execution: step?.execution ?? null,
+    tasks: step?.tasks ?? [],
+    events: step?.events ?? [],
+    loading,
+    error,
+    isLive,
+  };
+}

@@ -1,0 +1,50 @@
+// Who else is looking: people on the same project, execution or chat, with what each of them tells.
+import { useEffect, useRef, useState } from "react";
+import { listen, type Subscription } from "../client/mod.ts";
+import { useGenesis } from "./context.ts";
+
+export type Topic = `project:${string}` | `execution:${string}` | `chat:${string}`;
+
+export interface Somebody<Told> {
+  /** The person's id; made up by the server for clients without a person. */
+  key: string;
+  /** What each of the person's windows tells. */
+  states: Told[];
+}
+
+export interface UsePresence<Told> {
+  everybody: Somebody<Told>[];
+  isLive: boolean;
+}
+
+/**
+ * `usePresence("project:" + id, { name, cursor })`: shows oneself with that and answers everybody, oneself included. With
+ * null one looks without being seen.
+ */
+export function usePresence<Told extends Record<string, unknown>>(topic: Topic, told: Told | null): UsePresence<Told> {
+  const { supabase } = useGenesis();
+  const [everybody, setEverybody] = useState<Somebody<Told>[]>([]);
+  const [isLive, setIsLive] = useState(false);
+  const subscription = useRef<Subscription | null>(null);
+  // By value: an object literal is another one at every render.
+  const text = JSON.stringify(told);
+
+  useEffect(() => {
+    const opened = listen(supabase, topic, {
+      joined: setIsLive,
+      present(present) {
+        setEverybody(Object.entries(present).map(([key, states]) => ({ key, states: states as Told[] })));
+      },
+    });
+    subscription.current = opened;
+    return () => {
+      subscription.current = null;
+      opened.close();
+      setEverybody([]);
+      setIsLive(false);
+    };
+  }, [supabase, topic]);
+
+  useEffect(() => subscription.current?.track(JSON.parse(text)), [supabase, topic, text]);
+  return { everybody, isLive };
+}

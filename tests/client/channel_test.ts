@@ -1,0 +1,80 @@
+// listen(): messages and presence between members, on one channel per topic.
+import { assert, assertEquals } from "@std/assert";
+import { type Genesis, listen, type Message, type Present } from "../../shared/client/mod.ts";
+import { sharedClients } from "./team.ts";
+
+/** Listens, and resolves once joined; `next` waits for the first of what fits. */
+async function join({ supabase }: Genesis, topic: string) {
+  const [joined, messages, presences] = [Promise.withResolvers<void>(), [] as Message[], [] as Present[]];
+  let changed = Promise.withResolvers<void>();
+  const tell = () => {
+    changed.resolve();
+    changed = Promise.withResolvers();
+  };
+  const subscription = listen(supabase, topic, {
+    joined: (isJoined) => isJoined && joined.resolve(),
+    wake(message) {
+      if (message) messages.push(message);
+      tell();
+    },
+    present(everybody) {
+      presences.push(everybody);
+      tell();
+    },
+  });
+  await joined.promise;
+  return {
+    ...subscription,
+    messages,
+    presences,
+    async until(condition: () => boolean) {
+      while (!condition()) await changed.promise;
+    },
+    [Symbol.dispose]: subscription.close,
+  };
+}
+
+Deno.test("a member's message reaches the other listeners of the topic", async () => {
+  const { project, owner, viewer } = await sharedClients();
+  using one = await join(owner, `project:${project.id}`);
+  using other = await join(viewer, `project:${project.id}`);
+  one.send("cursor", { line: 3 });
+  await other.until(() => other.messages.length > 0);
+  assertEquals(other.messages.map(({ event, payload }) => [event, payload.line]), [["cursor", 3]]);
+});
+
+Deno.test("who is there is known by the person's id, until they go", async () => {
+  const { project, owner, viewer } = await sharedClients();
+  using one = await join(owner, `project:${project.id}`);
+  using other = await join(viewer, `project:${project.id}`);
+  const key = project.viewer.id;
+  other.track({ name: "Vera" });
+  await one.until(() => one.presences.at(-1)?.[key]?.[0]?.name === "Vera");
+  other.track(null);
+  await one.until(() => one.presences.at(-1)?.[key] === undefined);
+});
+
+Deno.test("listeners to the same topic share one channel, which ends after the last of them", async () => {
+  const { project, owner } = await sharedClients();
+  const topic = `execution:${crypto.randomUUID()}`;
+  const listeners = [1, 2, 3].map(() => listen(owner.supabase, `project:${project.id}`, {}));
+  const other = listen(owner.supabase, topic, {});
+  while (owner.supabase.getChannels().length < 2) await new Promise((resolve) => setTimeout(resolve, 10));
+  assertEquals(owner.supabase.getChannels().length, 2);
+  for (const subscription of [...listeners, other]) subscription.close();
+  while (owner.supabase.getChannels().length > 0) await new Promise((resolve) => setTimeout(resolve, 10));
+});
+
+Deno.test("a stranger never joins", async () => {
+  const { project, stranger } = await sharedClients();
+  const refused = Promise.withResolvers<Error | undefined>();
+  const subscription = listen(stranger.supabase, `project:${project.id}`, {
+    joined: (isJoined, error) => isJoined ? refused.reject(new Error("It was let in")) : refused.resolve(error),
+  });
+  try {
+    const error = await refused.promise;
+    assert(error?.message.includes("Unauthorized"), String(error));
+  } finally {
+    subscription.close();
+  }
+});

@@ -1,0 +1,54 @@
+// chat(id): messages are written once, and a watch shows those of everybody who takes part.
+import { assert, assertEquals } from "@std/assert";
+import { GenesisError } from "../../shared/client/mod.ts";
+import { sharedClients } from "./team.ts";
+
+async function openChat() {
+  const clients = await sharedClients();
+  const session = await clients.owner.project(clients.project.id).openChat({ title: "Plans", shared: true });
+  return { ...clients, id: session.id };
+}
+
+Deno.test("a watch begins with what was written and goes on with what is", async () => {
+  const { id, owner, viewer } = await openChat();
+  await owner.chat(id).send({ content: "first" });
+  await using watch = viewer.chat(id).watch();
+  const before = (await watch.next()).value;
+  assertEquals([before?.session.title, before?.messages.map(({ content }) => content)], ["Plans", ["first"]]);
+  await owner.chat(id).send({ content: "second" });
+  await viewer.chat(id).send({ content: "third" });
+  const contents: string[] = [];
+  while (contents.length < 2) contents.push(...(await watch.next()).value?.added.map(({ content }) => content) ?? []);
+  assertEquals(contents, ["second", "third"]);
+});
+
+Deno.test("a watch holds the newest messages, at most as many as it was told", async () => {
+  const { id, owner } = await openChat();
+  for (const content of ["1", "2", "3", "4"]) await owner.chat(id).send({ content });
+  const view = await owner.chat(id).read({ limit: 2 });
+  assertEquals(view.messages.map(({ content }) => content), ["3", "4"]);
+});
+
+Deno.test("a changed title is a step of the watch", async () => {
+  const { id, owner, viewer } = await openChat();
+  await using watch = viewer.chat(id).watch();
+  await watch.next();
+  await owner.chat(id).update({ title: "Better plans" });
+  const view = (await watch.next()).value;
+  assertEquals([view?.session.title, view?.added], ["Better plans", []]);
+});
+
+Deno.test("a chat that is not shared with someone does not exist for them", async () => {
+  const { id, stranger } = await openChat();
+  for (
+    const run of [
+      () => stranger.chat(id).watch().next(),
+      () => stranger.chat(id).update({ title: "Mine" }),
+      () => stranger.chat(id).send({ content: "Hello?" }),
+    ]
+  ) {
+    const thrown = await run().catch((error) => error);
+    assert(thrown instanceof GenesisError, String(thrown));
+    assert(["session_not_found", "forbidden"].includes(thrown.code), thrown.code);
+  }
+});

@@ -1,0 +1,76 @@
+// Whatever refuses, the client throws one class of error with a code of the closed list.
+import { createClient } from "@supabase/supabase-js";
+import { assert, assertEquals } from "@std/assert";
+import { createGenesis, type Database, GenesisError } from "../../shared/client/mod.ts";
+import { anonymous } from "../support/actors.ts";
+import { stack } from "../support/stack.ts";
+import { sharedClients } from "./team.ts";
+
+async function thrownBy(run: () => Promise<unknown>): Promise<GenesisError> {
+  try {
+    await run();
+  } catch (error) {
+    assert(error instanceof GenesisError, `Expected a GenesisError: got ${error}`);
+    return error;
+  }
+  throw new Error("Expected a GenesisError, but nothing was thrown");
+}
+
+Deno.test("a refusal of a function has its code, status, details and request id", async () => {
+  const { project, editor } = await sharedClients();
+  const path = { project_id: project.id, file_path: "conflict.txt" };
+  await editor.saveArtifact({ ...path, content: "one" });
+  await editor.saveArtifact({ ...path, content: "two" });
+  const error = await thrownBy(() => editor.saveArtifact({ ...path, content: "three", base_version: 1 }));
+  assertEquals([error.code, error.status, error.isTransient], ["artifact_conflict", 409, false]);
+  assertEquals(Object.keys(error.details).length > 0, true);
+  assert(error.request_id);
+});
+
+Deno.test("wrong fields are named in the details of validation_failed", async () => {
+  const { owner } = await sharedClients();
+  const error = await thrownBy(() => owner.startWorkflow({ workflow_id: "no uuid" }));
+  assertEquals([error.code, error.status], ["validation_failed", 422]);
+  assert(JSON.stringify(error.details).includes("workflow_id"));
+});
+
+Deno.test("a refusal of the Data API has a code of the list too", async () => {
+  const { project, viewer } = await sharedClients();
+  const error = await thrownBy(() => viewer.project(project.id).update({ name: "Mine" }));
+  assertEquals([error.code, error.status, error.request_id], ["forbidden", 403, null]);
+});
+
+Deno.test("what a stranger asks for does not exist for them", async () => {
+  const { project, stranger } = await sharedClients();
+  assertEquals((await thrownBy(() => stranger.project(project.id).update({ name: "Mine" }))).code, "project_not_found");
+  const thrown = await thrownBy(() => stranger.project(project.id).watch().next());
+  assertEquals(thrown.code, "project_not_found");
+});
+
+Deno.test("without an account an operation is unauthorized", async () => {
+  const { project } = await sharedClients();
+  const nobody = createGenesis(anonymous());
+  const error = await thrownBy(() => nobody.saveArtifact({ project_id: project.id, file_path: "a.txt", content: "" }));
+  assertEquals([error.code, error.status], ["unauthorized", 401]);
+});
+
+Deno.test("a backend that cannot be reached is unavailable, for functions, data and files", async () => {
+  const options = { auth: { persistSession: false, autoRefreshToken: false } };
+  const lost = createGenesis(createClient<Database>("http://127.0.0.1:9", stack.publishableKey, options));
+  const id = crypto.randomUUID();
+  const errors = [
+    await thrownBy(() => lost.startWorkflow({ workflow_id: id })),
+    await thrownBy(() => lost.project(id).update({ name: "A" })),
+    await thrownBy(() => lost.project(id).files.download({ file_path: `${id}/a` })),
+  ];
+  assertEquals(errors.map(({ code, isTransient }) => [code, isTransient]), Array(3).fill(["unavailable", true]));
+});
+
+Deno.test("a request that the caller gives up throws the signal's reason", async () => {
+  const { owner } = await sharedClients();
+  const reason = new Error("I changed my mind");
+  let thrown: unknown;
+  await owner.startWorkflow({ workflow_id: crypto.randomUUID() }, { signal: AbortSignal.abort(reason) })
+    .catch((error) => thrown = error);
+  assertEquals(thrown, reason);
+});

@@ -1,0 +1,115 @@
+// execution(id).watch(): the present state first, then every event once and in order, until the caller stops.
+import { assert, assertEquals } from "@std/assert";
+import { type ExecutionView, type Genesis, GenesisError } from "../../shared/client/mod.ts";
+import { createWorkflow, type Project } from "../functions/project.ts";
+import { graph } from "../support/factories.ts";
+import { assertFollowed, readLog } from "./log.ts";
+import { sharedClients } from "./team.ts";
+
+async function start(project: Project, definition: unknown): Promise<string> {
+  const { owner } = await sharedClients();
+  const { execution } = await owner.startWorkflow({ workflow_id: await createWorkflow(project, definition) });
+  return execution.id;
+}
+
+/** Claims everything there is, and reports it done. */
+async function workOff(worker: Genesis, execution_id: string): Promise<number> {
+  const { tasks } = await worker.claimTasks({ worker_id: "w", agent_types: ["architect"], execution_id, limit: 100 });
+  for (const { id, lease_token } of tasks) {
+    await worker.completeTask({ task_id: id, lease_token, status: "completed", output_data: {} });
+  }
+  return tasks.length;
+}
+
+/** Steps on until that event has arrived. */
+async function untilEvent(watch: AsyncIterable<ExecutionView>, type: string): Promise<ExecutionView[]> {
+  const views: ExecutionView[] = [];
+  for await (const view of watch) {
+    views.push(view);
+    if (view.events.some((event) => event.type === type)) break;
+  }
+  return views;
+}
+const untilCompleted = (watch: AsyncIterable<ExecutionView>) => untilEvent(watch, "execution.completed");
+
+Deno.test("the first step is the present state", async () => {
+  const { project, viewer, worker } = await sharedClients();
+  const id = await start(project, graph([["a", "b"]]));
+  await workOff(worker, id);
+  await using watch = viewer.execution(id).watch();
+  const { value } = await watch.next();
+  assertEquals(value?.execution.status, "running");
+  assertEquals(value?.tasks.map(({ node_id, status }) => `${node_id} ${status}`), ["a completed", "b pending"]);
+  assertEquals(value?.events, []);
+});
+
+Deno.test("every event after the first step arrives once and in order, with the rows as they became", async () => {
+  const { project, viewer, worker } = await sharedClients();
+  const id = await start(project, graph([["a", "b"], ["a", "c"], ["b", "d"], ["c", "d"]]));
+  const before = await readLog(viewer, id);
+  const watch = viewer.execution(id).watch();
+  await watch.next();
+  const watched = untilCompleted(watch);
+  while (await workOff(worker, id) > 0);
+  const views = await watched;
+  assertFollowed(views, await readLog(viewer, id), before.length);
+  const { execution, tasks } = await viewer.execution(id).read();
+  assertEquals([views.at(-1)?.execution, views.at(-1)?.tasks], [execution, tasks]);
+});
+
+Deno.test("a watch goes on from the cursor of an earlier one, without a gap or a duplicate", async () => {
+  const { project, viewer, worker } = await sharedClients();
+  const id = await start(project, graph([["a", "b"], ["b", "c"]]));
+  await workOff(worker, id);
+  const first = await untilEvent(viewer.execution(id).watch({ after: "0-0" }), "task.completed");
+  while (await workOff(worker, id) > 0);
+  const rest = await untilCompleted(viewer.execution(id).watch({ after: first.at(-1)?.cursor ?? "" }));
+  assertFollowed([...first, ...rest], await readLog(viewer, id), 0);
+});
+
+Deno.test("finished() waits for the end and answers the last state", async () => {
+  const { project, owner, worker } = await sharedClients();
+  const id = await start(project, graph([["a", "b"]]));
+  const finished = owner.execution(id).finished();
+  while (await workOff(worker, id) > 0);
+  assertEquals((await finished)?.execution.status, "completed");
+});
+
+Deno.test("return() ends a watch that is waiting for its next step", async () => {
+  const { project, owner } = await sharedClients();
+  const watch = owner.execution(await start(project, graph([["a", "b"]]))).watch();
+  await watch.next();
+  const waiting = watch.next();
+  await watch.return();
+  assertEquals(await waiting, { done: true, value: undefined });
+});
+
+Deno.test("the signal ends a watch quietly", async () => {
+  const { project, owner } = await sharedClients();
+  const stopping = new AbortController();
+  let steps = 0;
+  for await (const _ of owner.execution(await start(project, graph([["a", "b"]]))).watch({ signal: stopping.signal })) {
+    steps++;
+    stopping.abort();
+  }
+  assertEquals(steps, 1);
+});
+
+Deno.test("a watch of what one may not see throws execution_not_found", async () => {
+  const { project, stranger } = await sharedClients();
+  const id = await start(project, graph([["a", "b"]]));
+  const thrown = await stranger.execution(id).watch().next().catch((error) => error);
+  assert(thrown instanceof GenesisError);
+  assertEquals(thrown.code, "execution_not_found");
+});
+
+Deno.test("nothing is left behind when a watch has ended: no channel, no timer that keeps a program alive", async () => {
+  const { project, owner } = await sharedClients();
+  const id = await start(project, graph([["a", "b"]]));
+  for await (const _ of owner.execution(id).watch()) break;
+  const deadline = Date.now() + 10_000;
+  while (owner.supabase.getChannels().length > 0 && Date.now() < deadline) {
+    await new Promise((go) => setTimeout(go, 20));
+  }
+  assertEquals(owner.supabase.getChannels(), []);
+});

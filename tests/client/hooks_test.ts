@@ -1,0 +1,196 @@
+// The hooks in real Chromium: what one browser does the other one shows, and what is refused is taken back.
+import { assert, assertEquals } from "@std/assert";
+import type { Page } from "playwright-core";
+import { anotherProject, createWorkflow } from "../functions/project.ts";
+import { graph } from "../support/factories.ts";
+import { testInBrowser } from "./browser.ts";
+import { readLog } from "./log.ts";
+import { createClients } from "./team.ts";
+
+/** A project of new people with a chat and a run that waits for its first task. */
+async function arrange() {
+  const { project: team, ...clients } = await createClients();
+  const project = await anotherProject(team);
+  const session = await clients.owner.project(project.id).openChat({ title: "Plans", shared: true });
+  const workflow_id = await createWorkflow(project, graph([["plan", "build"], ["build", "test"]]));
+  const { execution } = await clients.owner.startWorkflow({ workflow_id });
+  return { ...clients, project, shown: { project: project.id, execution: execution.id, chat: session.id } };
+}
+
+const see = (page: Page, selector: string, text: string | RegExp) =>
+  page.locator(selector).filter({ hasText: text }).first().waitFor();
+
+testInBrowser("a page shows a run progress from its start to its end", async ({ open }) => {
+  const { project, shown, worker } = await arrange();
+  const page = await open(project.viewer, "Vera", shown);
+  await see(page, "#run-status", "running");
+  await see(page, "#tasks li", "plan pending");
+  const stopping = new AbortController();
+  const working = worker.runWorker({
+    agentTypes: ["architect"],
+    executionId: shown.execution,
+    signal: stopping.signal,
+    handle: () => ({ output: {} }),
+  });
+  await see(page, "#run-status", "completed");
+  stopping.abort();
+  await working;
+  const tasks = await page.locator("#tasks li").allTextContents();
+  assertEquals(tasks, ["plan completed", "build completed", "test completed"]);
+});
+
+testInBrowser("a message is shown at once to its writer and soon to the others, once to each", async ({ open }) => {
+  const { project, shown } = await arrange();
+  const [one, other] = [await open(project.owner, "Olga", shown), await open(project.viewer, "Vera", shown)];
+  await see(one, "h2", "Plans");
+  await one.fill("#message", "Shall we begin?");
+  await one.click("#send");
+  await see(one, "#messages li", "Shall we begin?");
+  await see(other, "#messages li.sent", "Shall we begin?");
+  await other.fill("#message", "Yes");
+  await other.click("#send");
+  await see(one, "#messages li.sent", "Yes");
+  for (const page of [one, other]) {
+    assertEquals(await page.locator("#messages li").allTextContents(), ["Shall we begin?", "Yes"]);
+  }
+});
+
+testInBrowser("a change that is refused is taken back, and the refusal is shown", async ({ open }) => {
+  const { project, shown } = await arrange();
+  const page = await open(project.viewer, "Vera", shown);
+  await see(page, "#project-name", "A project");
+  await page.fill("#new-name", "Mine");
+  await page.click("#rename");
+  await see(page, "#project-error", "forbidden");
+  assertEquals(await page.textContent("#project-name"), "A project");
+});
+
+testInBrowser("a message that is refused is taken back, and the refusal is shown", async ({ open }) => {
+  const { project, shown, owner } = await arrange();
+  const page = await open(project.viewer, "Vera", shown);
+  await see(page, "h2", "Plans");
+  await owner.chat(shown.chat).update({ status: "archived" });
+  await page.fill("#message", "Too late");
+  await page.click("#send");
+  await see(page, "#chat-error", "forbidden");
+  assertEquals(await page.locator("#messages li").count(), 0);
+});
+
+testInBrowser("who is removed from a project is shown nothing of it any more", async ({ open }) => {
+  const { project, shown, worker } = await arrange();
+  const page = await open(project.viewer, "Vera", shown);
+  await see(page, "#project-name", "A project");
+  await worker.supabase.from("project_collaborators").delete()
+    .eq("project_id", project.id).eq("user_id", project.viewer.id);
+  await see(page, "#project-error", "project_not_found");
+  assertEquals(await page.textContent("#project-name"), "…");
+});
+
+testInBrowser("a change that is accepted is shown at once, and to the others", async ({ open }) => {
+  const { project, shown } = await arrange();
+  const [one, other] = [await open(project.owner, "Olga", shown), await open(project.viewer, "Vera", shown)];
+  await see(other, "#project-name", "A project");
+  await see(one, "#project-name", "A project");
+  await one.fill("#new-name", "Renamed");
+  await one.click("#rename");
+  await see(one, "#project-name", "Renamed");
+  await see(other, "#project-name", "Renamed");
+  assertEquals(await one.textContent("#project-error"), "");
+});
+
+testInBrowser(
+  "who saves a file that somebody else has changed sees the conflict and can resolve it",
+  async ({ open }) => {
+    const { project, shown, editor } = await arrange();
+    const file = { project_id: project.id, file_path: "plan.md" };
+    await editor.saveArtifact({ ...file, content: "first" });
+    const page = await open(project.owner, "Olga", shown);
+    await page.click("#files button");
+    await page.fill("#text", "mine");
+    await editor.saveArtifact({ ...file, content: "theirs" });
+    await page.click("#save");
+    await see(page, ".conflict", "plan.md is at version 2; yours was made from 1.");
+    assertEquals(await page.textContent(".theirs"), "theirs");
+    await page.click(".mine");
+    await page.locator(".conflict").waitFor({ state: "detached" });
+    await see(page, "#files li.sent", "version 3");
+    assertEquals((await editor.project(project.id).readArtifact("plan.md")).content, "mine");
+  },
+);
+
+testInBrowser("a browser that loses its network for a while misses nothing", async ({ open }) => {
+  const { project, shown, owner, worker } = await arrange();
+  const page = await open(project.viewer, "Vera", shown);
+  await see(page, "#tasks li", "plan pending");
+  const before = await readLog(owner, shown.execution);
+  await page.context().setOffline(true);
+  await owner.chat(shown.chat).send({ content: "Are you there?" });
+  const stopping = new AbortController();
+  const working = worker.runWorker({
+    agentTypes: ["architect"],
+    executionId: shown.execution,
+    signal: stopping.signal,
+    handle: () => ({ output: {} }),
+  });
+  await owner.execution(shown.execution).finished();
+  stopping.abort();
+  await working;
+  assertEquals(await page.textContent("#run-status"), "running");
+  await page.context().setOffline(false);
+  await see(page, "#run-status", "completed");
+  await see(page, "#messages li", "Are you there?");
+
+  await page.click("summary");
+  await see(page, "#events li", "execution.completed");
+  const log = (await readLog(owner, shown.execution)).map(({ id, type }) => `${id} ${type}`);
+  const seen = await page.locator("#events li").allTextContents();
+  assertEquals(seen, log.slice(log.length - seen.length));
+  assert(seen.length >= log.length - before.length, `Only ${seen.length} of ${log.length} events arrived`);
+});
+
+testInBrowser("two browsers see each other come, and go", async ({ open }) => {
+  const { project, shown } = await arrange();
+  const one = await open(project.owner, "Olga", shown);
+  const other = await open(project.viewer, "Vera", shown);
+  await see(one, "#people li", "Vera");
+  await see(other, "#people li", "Olga");
+  assertEquals(await one.locator("#people li").allTextContents(), ["Olga", "Vera"]);
+  await other.close();
+  await one.locator("#people li").filter({ hasText: "Vera" }).waitFor({ state: "detached" });
+});
+
+testInBrowser("the changes of a table arrive at useRealtimeSubscription", async ({ open }) => {
+  const { project, shown, editor } = await arrange();
+  const page = await open(project.viewer, "Vera", shown);
+  await see(page, "h2 .live", "live");
+  await page.waitForFunction("document.querySelectorAll('.waiting').length === 0");
+  const save = async () => {
+    await editor.saveArtifact({ project_id: project.id, file_path: "a.md", content: crypto.randomUUID() });
+  };
+  // Changes flow a moment after the join: the first save may be before it.
+  await save();
+  await page.waitForTimeout(1000);
+  await save();
+  await page.waitForFunction("Number(document.querySelector('#changes').textContent) >= 1");
+});
+
+testInBrowser("in StrictMode each channel is joined once, and left after the unmount", async ({ open }) => {
+  const { project, shown } = await arrange();
+  const page = await open(project.viewer, "Vera", shown);
+  const joined: string[] = [];
+  page.on("websocket", (socket) =>
+    socket.on("framesent", ({ payload }) => {
+      const [, , topic, event] = typeof payload === "string" ? JSON.parse(payload) : [];
+      if (event === "phx_join") joined.push(topic);
+    }));
+  await page.reload();
+  await page.waitForFunction("document.querySelectorAll('.waiting').length === 0 && document.querySelector('.live')");
+  assertEquals(joined.sort(), [
+    `realtime:changes:public:code_artifacts:INSERT:project_id=eq.${project.id}`,
+    `realtime:chat:${shown.chat}`,
+    `realtime:execution:${shown.execution}`,
+    `realtime:project:${project.id}`,
+  ]);
+  await page.click("#toggle");
+  await page.waitForFunction("supabase.getChannels().length === 0");
+});

@@ -1,0 +1,242 @@
+// runWorker(): it claims, reports, keeps its leases, hears of cancellations, and gives back what it holds when it stops.
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { createGenesis, GenesisError, type Task } from "../../shared/client/mod.ts";
+import { anotherProject, createWorkflow } from "../functions/project.ts";
+import { anonymous } from "../support/actors.ts";
+import { graph } from "../support/factories.ts";
+import { expireLease } from "./engine.ts";
+import { sharedClients } from "./team.ts";
+
+async function start(definition: unknown, input = {}) {
+  const { project, owner } = await sharedClients();
+  const workflow_id = await createWorkflow(project, definition);
+  return (await owner.startWorkflow({ workflow_id, input })).execution.id;
+}
+
+/** Resolves once the condition holds; a test that waits for what never comes fails. */
+async function until(condition: () => boolean): Promise<void> {
+  const deadline = Date.now() + 20_000;
+  while (!condition()) {
+    if (Date.now() > deadline) throw new Error("It never came");
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+const agentTypes = ["architect"];
+
+Deno.test("a worker does every task of an execution, with inputs handed in and outputs passed on", async () => {
+  const { owner, worker } = await sharedClients();
+  const executionId = await start(graph([["a", "b"], ["b", "c"]]), { goal: "an app" });
+  const stopping = new AbortController();
+  const inputs: unknown[] = [];
+  const working = worker.runWorker({
+    agentTypes,
+    executionId,
+    signal: stopping.signal,
+    handle(task) {
+      inputs.push(task.input_data);
+      return { output: { [task.node_id]: "done" }, artifacts: [{ file_path: `${task.node_id}.txt`, content: "x" }] };
+    },
+  });
+  const last = await owner.execution(executionId).finished();
+  stopping.abort();
+  await working;
+  assertEquals(last?.execution.status, "completed");
+  assertEquals(inputs, [{ goal: "an app" }, { a: { a: "done" } }, { b: { b: "done" } }]);
+  assertEquals((await owner.project(last?.execution.project_id ?? "").readArtifact("c.txt")).content, "x");
+});
+
+Deno.test("a worker runs as many tasks at once as it was told, and no more", async () => {
+  const { owner, worker } = await sharedClients();
+  const nodes = ["a", "b", "c", "d", "e"].map((id) => ({ id, type: "agent", agent_type: "architect" }));
+  const executionId = await start({ nodes, edges: [] });
+  const stopping = new AbortController();
+  let [running, most] = [0, 0];
+  const working = worker.runWorker({
+    agentTypes,
+    executionId,
+    concurrency: 3,
+    signal: stopping.signal,
+    async handle() {
+      most = Math.max(most, ++running);
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      running--;
+    },
+  });
+  await owner.execution(executionId).finished();
+  stopping.abort();
+  await working;
+  assertEquals(most, 3);
+});
+
+Deno.test("an idle worker hears of new work, long before it would look", async () => {
+  const { project: team, owner, worker } = await sharedClients();
+  const project = await anotherProject(team);
+  const workflow_id = await createWorkflow(project, graph([["a", "b"]]));
+  const stopping = new AbortController();
+  const options = { agentTypes, pollSeconds: 3600, signal: stopping.signal };
+  const working = worker.runWorker({ ...options, projectId: project.id, handle: () => {} });
+  for (let runs = 0; runs < 2; runs++) {
+    // By then it is joined, has looked in vain, and pauses for an hour.
+    await new Promise((resolve) => setTimeout(resolve, 2000));
+    const { execution } = await owner.startWorkflow({ workflow_id });
+    const last = await owner.execution(execution.id).finished({ signal: AbortSignal.timeout(30_000) });
+    assertEquals(last?.execution.status, "completed");
+  }
+  stopping.abort();
+  await working;
+});
+
+Deno.test("what a handler throws is the task's failure", async () => {
+  const { owner, worker } = await sharedClients();
+  const executionId = await start(graph([["a", "b"]], { a: { retry: { max_attempts: 1 } } }));
+  const stopping = new AbortController();
+  const heard: unknown[] = [];
+  const working = worker.runWorker({
+    agentTypes,
+    executionId,
+    signal: stopping.signal,
+    handle() {
+      throw new Error("the model said no");
+    },
+    onError: (error) => heard.push(error),
+  });
+  const last = await owner.execution(executionId).finished();
+  stopping.abort();
+  await working;
+  assertEquals(last?.execution.status, "failed");
+  assertEquals(last?.tasks[0]?.error_message, "the model said no");
+  assertEquals(heard.map(String), ["Error: the model said no"]);
+});
+
+Deno.test("a result that is refused is the task's failure, with the refusal's words", async () => {
+  const { owner, worker } = await sharedClients();
+  const executionId = await start(graph([["a", "b"]], { a: { retry: { max_attempts: 1 } } }));
+  const stopping = new AbortController();
+  const working = worker.runWorker({
+    agentTypes,
+    executionId,
+    signal: stopping.signal,
+    handle: () => ({ artifacts: [{ file_path: "../outside", content: "x" }] }),
+  });
+  const last = await owner.execution(executionId).finished();
+  stopping.abort();
+  await working;
+  assertEquals(last?.tasks[0]?.status, "failed");
+  assert(last?.tasks[0]?.error_message);
+});
+
+Deno.test("heartbeats keep a task that takes longer than its lease", async () => {
+  const { owner, worker } = await sharedClients();
+  const executionId = await start(graph([["a", "b"]]));
+  const stopping = new AbortController();
+  const attempts: number[] = [];
+  const options = { agentTypes, executionId, leaseSeconds: 1, signal: stopping.signal, pollSeconds: 0.2 };
+  const handle = async (task: Task) => {
+    attempts.push(task.attempt);
+    if (task.node_id === "a") await new Promise((resolve) => setTimeout(resolve, 2500));
+  };
+  const working = [worker.runWorker({ ...options, handle }), worker.runWorker({ ...options, handle })];
+  const last = await owner.execution(executionId).finished();
+  stopping.abort();
+  await Promise.all(working);
+  assertEquals([last?.execution.status, attempts], ["completed", [1, 1]]);
+});
+
+Deno.test("the handler's signal fires when the execution is cancelled", async () => {
+  const { owner, worker } = await sharedClients();
+  const executionId = await start(graph([["a", "b"]]));
+  const stopping = new AbortController();
+  let reason: unknown;
+  const working = worker.runWorker({
+    agentTypes,
+    executionId,
+    leaseSeconds: 1,
+    signal: stopping.signal,
+    async handle(_task, { signal }) {
+      await owner.cancelExecution({ execution_id: executionId });
+      await new Promise((resolve) => signal.addEventListener("abort", resolve));
+      reason = signal.reason;
+    },
+  });
+  await until(() => reason !== undefined);
+  stopping.abort();
+  await working;
+  assert(reason instanceof GenesisError);
+  assertEquals(reason.code, "execution_not_running");
+});
+
+Deno.test("the handler's signal fires when another worker has taken the task over", async () => {
+  const { worker } = await sharedClients();
+  const executionId = await start(graph([["a", "b"]]));
+  const stopping = new AbortController();
+  let reason: unknown;
+  const working = worker.runWorker({
+    agentTypes,
+    executionId,
+    leaseSeconds: 2,
+    signal: stopping.signal,
+    async handle(task, { signal }) {
+      if (task.attempt > 1) return;
+      await expireLease(task.id);
+      const taken = await worker.claimTasks({ worker_id: "other", agent_types: agentTypes, execution_id: executionId });
+      assertEquals(taken.tasks.map(({ id }) => id), [task.id]);
+      await new Promise((resolve) => signal.addEventListener("abort", resolve));
+      reason = signal.reason;
+    },
+  });
+  await until(() => reason !== undefined);
+  stopping.abort();
+  await working;
+  assert(reason instanceof GenesisError);
+  assertEquals(reason.code, "task_lease_lost");
+});
+
+Deno.test("a worker that stops lets its task finish within the grace", async () => {
+  const { worker, owner } = await sharedClients();
+  const executionId = await start(graph([["a", "b"]]));
+  const stopping = new AbortController();
+  await worker.runWorker({
+    agentTypes,
+    executionId,
+    signal: stopping.signal,
+    async handle() {
+      stopping.abort();
+      await new Promise((resolve) => setTimeout(resolve, 200));
+    },
+  });
+  const { tasks } = await owner.execution(executionId).read();
+  assertEquals(tasks.map(({ status }) => status), ["completed", "pending"]);
+});
+
+Deno.test("a worker that stops gives back what it cannot finish, for another to take", async () => {
+  const { worker } = await sharedClients();
+  const executionId = await start(graph([["a", "b"]]));
+  const stopping = new AbortController();
+  let isTold = false;
+  await worker.runWorker({
+    agentTypes,
+    executionId,
+    leaseSeconds: 600,
+    graceSeconds: 0,
+    signal: stopping.signal,
+    handle(_task, { signal }) {
+      stopping.abort();
+      return new Promise<void>((resolve) => {
+        signal.addEventListener("abort", () => {
+          isTold = true;
+          resolve();
+        });
+      });
+    },
+  });
+  assertEquals(isTold, true);
+  const { tasks } = await worker.claimTasks({ worker_id: "b", agent_types: agentTypes, execution_id: executionId });
+  assertEquals(tasks.map(({ node_id, attempt }) => [node_id, attempt]), [["a", 1]]);
+});
+
+Deno.test("a worker without a credential that allows it throws instead of asking for ever", async () => {
+  const nobody = createGenesis(anonymous());
+  const thrown = await assertRejects(() => nobody.runWorker({ agentTypes, handle: () => {} }), GenesisError);
+  assertEquals((thrown as GenesisError).code, "unauthorized");
+});

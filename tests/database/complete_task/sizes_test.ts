@@ -1,0 +1,74 @@
+// complete_task: what would make an input or a gathered output too large is refused, and the task goes on running.
+import { assertEquals } from "@std/assert";
+import { shareDatabase } from "../../support/database.ts";
+import { createProject, createWorkflow, expireLeases, graph } from "../../support/factories.ts";
+import { oneAttempt, startRun } from "../../support/run.ts";
+
+const db = await shareDatabase();
+const large = "x".repeat(700_000);
+
+/** The refusal of that report, and that nothing of it is left. */
+async function assertTooLarge(definition: unknown, input: unknown, first: string, last: string): Promise<void> {
+  const run = await startRun(db, definition, input);
+  await run.claim();
+  await run.complete(first, large);
+  const before = [await run.statuses(), await run.events()];
+  const refusal = await run.refused(last, { output_data: large });
+  assertEquals([refusal.code, refusal.sqlstate], ["payload_too_large", "PT413"]);
+  assertEquals([await run.statuses(), await run.events()], before);
+  assertEquals((await run.complete(last, "small")).task.status, "completed");
+}
+
+const join = graph([["a", "join"], ["b", "join"]]);
+
+Deno.test("two outputs that together are too large an input for a join", async () => {
+  await assertTooLarge(join, {}, "a", "b");
+});
+
+Deno.test("two outputs that together are too large an input, in a graph with conditions", async () => {
+  const edges = join.edges.map((edge) => ({ ...edge, when: "$.go == true" }));
+  await assertTooLarge({ ...join, edges }, { go: true }, "a", "b");
+});
+
+Deno.test("the outputs of a map that are too large together", async () => {
+  const map = graph([["build", "after"]], { build: { type: "map", over: "$.files" } });
+  await assertTooLarge(map, { files: [1, 2] }, "build[0]", "build[1]");
+});
+
+Deno.test("an output that is too large an input for an approval", async () => {
+  const definition = graph([["a", "join"], ["b", "join"]], { join: { type: "approval" } });
+  await assertTooLarge(definition, {}, "a", "b");
+});
+
+Deno.test("a mapping keeps an input small, however large the outputs are", async () => {
+  const run = await startRun(db, graph([["a", "join"], ["b", "join"]], { join: { input: { size: "$.a.size()" } } }));
+  await run.claim();
+  await run.complete("a", large);
+  await run.complete("b", large);
+  assertEquals((await run.statuses()).join, "pending");
+});
+
+Deno.test("an entry whose mapping makes too large an input is refused at the start, in every kind of graph", async () => {
+  const fields = { a: { input: { one: "$.text", two: "$.text" } } };
+  const plain = graph([["a", "b"]], fields);
+  const withCondition = { ...plain, edges: [{ source: "a", target: "b", when: "$.go == true" }] };
+  for (const definition of [plain, withCondition]) {
+    const project = await createProject(db);
+    const workflow_id = await createWorkflow(db, project, definition);
+    const refusal = await db.refusal("worker", "start_workflow", { workflow_id, input: { text: large } });
+    assertEquals(refusal.code, "payload_too_large");
+  }
+});
+
+Deno.test("an input that grows too large when a dead worker is found stops no claim of others", async () => {
+  const run = await startRun(
+    db,
+    graph([["a", "join"], ["b", "join"], ["c", "join"]], { a: { ...oneAttempt, on_failure: "continue" } }),
+  );
+  await run.claim();
+  await run.complete("b", large);
+  await run.complete("c", large);
+  await expireLeases(db, run.id);
+  const other = await startRun(db, graph([["x", "y"]]));
+  assertEquals(await other.claim(), ["x"]);
+});

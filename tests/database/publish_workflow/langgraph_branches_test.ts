@@ -1,0 +1,135 @@
+// publish_workflow: branches and circles of a LangGraph export run, in both dialects, and every guess is a warning.
+import { assertEquals, assertStringIncludes } from "@std/assert";
+import { type Answer, shareDatabase } from "../../support/database.ts";
+import { createProject, createWorkflow } from "../../support/factories.ts";
+import { type Run, runOf } from "../../support/run.ts";
+
+const db = await shareDatabase();
+const project = await createProject(db);
+
+const exports: Record<"react" | "review" | "unmapped", Answer> = JSON.parse(
+  await Deno.readTextFile(new URL("./langgraph-exports.json", import.meta.url)),
+);
+
+/** The same graph as Python writes it: no `conditional` unless true, no empty metadata, a runnable start, a bare end. */
+const inPython = ({ nodes, edges }: Answer): Answer => ({
+  nodes: nodes.map(({ id, type, data, metadata }: Answer) => {
+    if (id === "__end__") return { id };
+    if (id === "__start__") return { id, type: "runnable", data: { id: ["langgraph", "RunnableCallable"], name: id } };
+    return { id, type, data, ...(Object.keys(metadata).length > 0 ? { metadata } : {}) };
+  }),
+  edges: edges.map(({ conditional, ...edge }: Answer) => conditional ? { ...edge, conditional } : edge),
+});
+
+/** Publishes and starts an export whose nodes are all for one agent type. */
+async function start(definition: Answer, defaults: Record<string, unknown> = {}) {
+  const workflow_id = await createWorkflow(db, project, {
+    ...definition,
+    defaults: { agent_type: "architect", ...defaults },
+  });
+  const { warnings } = await db.rpc(project.editor.actor, "publish_workflow", { workflow_id });
+  const { execution } = await db.rpc(project.editor.actor, "start_workflow", { workflow_id });
+  return { warnings, run: runOf(db, project, execution.id) };
+}
+
+const told = (warnings: { code: string; node?: string; edge?: string }[]) =>
+  warnings.map(({ code, node, edge }) => `${code} ${node ?? edge}`);
+
+const dialects: [string, (definition: Answer) => Answer][] = [["JavaScript", (it) => it], ["Python", inPython]];
+for (const [dialect, write] of dialects) {
+  Deno.test(`${dialect}: an agent that calls tools is a loop, whose bound is guessed and said`, async () => {
+    const { run, warnings } = await start(write(exports.react));
+    assertEquals(told(warnings), [
+      "agent_type_guessed agent",
+      "agent_type_guessed tools",
+      "loop_bound_guessed tools → agent",
+    ]);
+    assertStringIncludes(warnings.at(-1).message, "25 turns");
+    await run.complete("agent", {}, { label: "continue" });
+    await run.complete("tools");
+    const { execution } = await run.complete("agent#1", {}, { label: "end" });
+    assertEquals([execution.status, (await run.statuses())["tools#1"]], ["completed", "skipped"]);
+  });
+
+  Deno.test(`${dialect}: a branch is chosen by the label of its path map, or by its target where it has none`, async () => {
+    const { run, warnings } = await start(write(exports.review));
+    assertEquals(told(warnings).filter((warning) => !warning.startsWith("agent_type")), [
+      "interrupt_ignored review",
+      "unlabelled_conditional router → search",
+      "unlabelled_conditional router → write",
+      "loop_bound_guessed review → write",
+    ]);
+    await run.complete("router", {}, { label: "write" });
+    assertEquals(await run.statuses(), {
+      router: "completed",
+      search: "skipped",
+      write: "pending",
+      review: "blocked",
+    });
+    await run.complete("write");
+    await run.complete("review", {}, { label: "no" });
+    await run.complete("write#1");
+    assertEquals((await run.complete("review#1", {}, { label: "yes" })).execution.status, "completed");
+  });
+}
+
+Deno.test("the bound of a guessed loop can be given, and running out of it fails the execution", async () => {
+  const { run } = await start(exports.react, { max_iterations: 1 });
+  await turn(run, "agent", "tools");
+  const { execution } = await turn(run, "agent#1", "tools#1");
+  assertEquals(execution.status, "failed");
+  assertStringIncludes(execution.error_message, "ran out");
+});
+
+async function turn(run: Run, agent: string, tools: string) {
+  await run.complete(agent, {}, { label: "continue" });
+  return await run.complete(tools);
+}
+
+Deno.test("a branch without a path map leads where it can, and the worker names the target", async () => {
+  const { run, warnings } = await start(exports.unmapped);
+  assertEquals(told(warnings).filter((warning) => !warning.startsWith("agent_type")), [
+    "unlabelled_conditional a → b",
+    "unlabelled_conditional a → __end__",
+  ]);
+  assertEquals((await run.complete("a", {}, { label: "__end__" })).execution.status, "completed");
+});
+
+Deno.test("in Python such a branch loses its targets: what is left alone is left out with a warning", async () => {
+  const { nodes, edges } = inPython(exports.unmapped);
+  const lost = { nodes, edges: edges.filter((edge: Answer) => !edge.conditional) };
+  const { run, warnings } = await start(lost);
+  assertEquals(told(warnings).at(-1), "unreachable_node b");
+  assertEquals((await run.complete("a")).execution.status, "completed");
+  assertEquals(Object.keys(await run.statuses()), ["a"]);
+});
+
+Deno.test("a circle in a definition of our own is a fault: only an export is guessed at", async () => {
+  const workflow_id = await createWorkflow(db, project, {
+    nodes: ["a", "b"].map((id) => ({ id, agent_type: "architect" })),
+    edges: [{ source: "a", target: "b" }, { source: "b", target: "a" }],
+  });
+  assertEquals((await db.refusal("worker", "publish_workflow", { workflow_id })).code, "workflow_invalid");
+});
+
+Deno.test("a conditional edge from the start is always taken, with a warning, unless it has a condition", async () => {
+  const definition = structuredClone(exports.review);
+  for (const edge of definition.edges) if (edge.source === "__start__") edge.conditional = true;
+  const { run, warnings } = await start(definition);
+  assertEquals(told(warnings).includes("unlabelled_conditional __start__ → router"), true);
+  assertEquals((await run.statuses()).router, "pending");
+});
+
+Deno.test("what metadata says is taken: type, condition of joins, loops and approvals", async () => {
+  const definition = structuredClone(exports.review);
+  for (const node of definition.nodes) {
+    if (node.id === "review") node.metadata = { type: "approval", role: "owner" };
+    if (node.id === "write") node.metadata = { agent_type: "frontend", join: "any", priority: 3 };
+  }
+  for (const edge of definition.edges) if (edge.data) edge.label = edge.data === "yes" ? "approved" : "rejected";
+  const { run } = await start(definition);
+  await run.complete("router", {}, { label: "write" });
+  assertEquals([(await run.row("write")).agent_type, (await run.row("write")).priority], ["frontend", 3]);
+  await run.complete("write");
+  assertEquals((await run.decide("review", project.owner)).execution.status, "completed");
+});

@@ -1,0 +1,232 @@
+// Random graphs that publish, and random things that workers and people do with an execution.
+import fc from "fast-check";
+import {
+  type Edge,
+  END,
+  type Graph,
+  interlocks,
+  type Json,
+  type Node,
+  type Predicate,
+  shapeOf,
+  START,
+} from "./graph.ts";
+import type { State } from "./fold.ts";
+
+const often = <Value>(usual: Value, ...others: fc.Arbitrary<Value>[]): fc.Arbitrary<Value> =>
+  fc.oneof({ weight: 4, arbitrary: fc.constant(usual) }, ...others.map((arbitrary) => ({ weight: 1, arbitrary })));
+
+const predicate: fc.Arbitrary<Predicate> = fc.record({
+  channel: fc.constantFrom("c0", "c1"),
+  op: fc.constantFrom<Predicate["op"][]>(">", "<", "=="),
+  value: fc.integer({ min: 0, max: 2 }),
+});
+
+/** What an edge carries; a label is made to fit its source. */
+const carried = fc.record({
+  when: often<Predicate | undefined>(undefined, predicate),
+  label: often<number | undefined>(undefined, fc.integer({ min: 0, max: 1 })),
+});
+
+/** The value of a channel, as an input or a report would bring it. */
+const values: Record<string, fc.Arbitrary<Json>> = {
+  c0: fc.integer({ min: 0, max: 3 }),
+  c1: fc.oneof(fc.integer({ min: 0, max: 3 }), fc.constantFrom<Json[]>("word", null)),
+  list: fc.oneof(fc.array(fc.integer({ min: 0, max: 9 }), { maxLength: 3 }), fc.integer({ min: 0, max: 9 })),
+  object: fc.record({ a: fc.integer({ min: 0, max: 9 }), b: fc.string({ maxLength: 2 }) }, { requiredKeys: [] }),
+};
+const channels = Object.keys(values);
+const some = (...required: string[]) =>
+  fc.record(values, { requiredKeys: required }).map((record): State =>
+    Object.fromEntries(Object.entries(record).map(([channel, value]) => [channel, value ?? null]))
+  );
+// Most often with a list, so that there is something for a map to run over.
+const object: fc.Arbitrary<State> = fc.oneof({ weight: 2, arbitrary: some("list", "c0") }, {
+  weight: 1,
+  arbitrary: some(),
+});
+
+/** @param inner what a node of type workflow may run; without it there are none */
+const nodeWith = (inner?: fc.Arbitrary<Graph>) =>
+  fc.record({
+    type: fc.oneof(
+      { weight: 6, arbitrary: fc.constant<Node["type"]>("agent") },
+      { weight: 2, arbitrary: fc.constant<Node["type"]>("map") },
+      { weight: 1, arbitrary: fc.constant<Node["type"]>("approval") },
+      ...(inner ? [{ weight: 1, arbitrary: fc.constant<Node["type"]>("workflow") }] : []),
+    ),
+    workflow: inner ?? fc.constant(undefined),
+    join: often<Node["join"]>("all", fc.constant("any")),
+    on_failure: often<Node["on_failure"]>("fail", fc.constant("skip"), fc.constant("continue")),
+    max_attempts: fc.constantFrom(1, 2),
+    delay_seconds: often(0, fc.constant(3600)),
+    backoff_seconds: often(0, fc.constant(3600)),
+    priority: often(0, fc.integer({ min: -1, max: 1 })),
+    over: fc.record({ channel: fc.constantFrom("list", "list", "c0"), items: fc.boolean() }),
+    input: often<Record<string, string> | undefined>(
+      undefined,
+      fc.dictionary(fc.constantFrom("x", "list", "c0"), fc.constantFrom(...channels), { maxKeys: 2 }),
+    ),
+    approvals: fc.constantFrom(1, 1, 2),
+    /** How far back each edge into it begins. */
+    from: fc.uniqueArray(fc.tuple(fc.integer({ min: 1, max: 3 }), carried), {
+      maxLength: 3,
+      selector: ([back]) => back,
+    }),
+    start: often<{ when: Predicate | undefined } | undefined>(undefined, carried),
+    end: often<{ when: Predicate | undefined; label: number | undefined } | undefined>(undefined, carried),
+  });
+
+const loop = fc.record({
+  source: fc.nat({ max: 9 }),
+  back: fc.nat({ max: 3 }),
+  carried,
+  loop: fc.record({
+    max_iterations: fc.integer({ min: 1, max: 2 }),
+    on_exhausted: often<"continue" | "fail">("continue", fc.constant("fail")),
+  }),
+});
+
+const recipeOf = (node: ReturnType<typeof nodeWith>, maxLength: number) =>
+  fc.record({
+    nodes: fc.array(node, { minLength: 1, maxLength }),
+    loops: fc.oneof({ weight: 2, arbitrary: fc.constant([]) }, {
+      weight: 3,
+      arbitrary: fc.array(loop, { maxLength: 3 }),
+    }),
+    isStartNamed: fc.boolean(),
+    state: fc.record({
+      c0: fc.constantFrom("replace", "sum"),
+      c1: fc.constantFrom("replace", "sum", "append"),
+      list: fc.constantFrom("replace", "append"),
+      object: fc.constantFrom("replace", "merge"),
+    }, { requiredKeys: [] }),
+    concurrency_limit: often<number | undefined>(undefined, fc.integer({ min: 1, max: 3 })),
+  });
+
+const LABELS: Partial<Record<Node["type"], string[]>> = { agent: ["x", "y"], approval: ["approved", "rejected"] };
+
+function build({ nodes, loops, isStartNamed, state, concurrency_limit }: RecipeOf<ReturnType<typeof recipeOf>>): Graph {
+  const made: Node[] = nodes.map(({ from: _, start: _start, end: _end, over, workflow, ...node }, index) => ({
+    ...node,
+    id: `n${index}`,
+    ...(node.type === "map" ? { over } : {}),
+    ...(node.type === "workflow" ? { workflow } : {}),
+  }));
+  const edge = (source: number | undefined, target: string, { when, label }: RecipeOf<typeof carried>): Edge => {
+    const from = source === undefined ? undefined : made[source];
+    const name = label !== undefined && from ? LABELS[from.type]?.[label] : undefined;
+    return { source: from?.id ?? START, target, ...(when && { when }), ...(name && { label: name }) };
+  };
+  const bare = { when: undefined, label: undefined };
+
+  const edges = nodes.flatMap(({ from, start, end }, index) => {
+    const id = `n${index}`;
+    const incoming = from.filter(([back]) => back <= index).map(([back, what]) => edge(index - back, id, what));
+    const isEntry = incoming.length === 0;
+    const first = start ?? (isEntry ? bare : undefined);
+    return [
+      ...(first && isStartNamed ? [edge(undefined, id, { ...bare, when: first.when })] : []),
+      ...incoming,
+      ...(end ? [edge(index, END, end)] : []),
+    ];
+  });
+  // Where the end is named, every node needs a way to it.
+  if (edges.some((edge) => edge.target === END)) {
+    const sinks = made.filter(({ id }) => !edges.some((edge) => edge.source === id));
+    edges.push(...sinks.map(({ id }) => ({ source: id, target: END })));
+  }
+  // A loop may begin at any node and lead to any of those before it, itself included.
+  const { flow } = shapeOf({ nodes: made, edges, state: {} });
+  for (const { source, back, carried, loop } of loops) {
+    const from = source % made.length;
+    const ancestors = [`n${from}`];
+    for (const id of ancestors) {
+      for (const edge of flow) {
+        if (edge.target === id && edge.source !== START && !ancestors.includes(edge.source)) {
+          ancestors.push(edge.source);
+        }
+      }
+    }
+    edges.push({ ...edge(from, ancestors[back % ancestors.length] ?? "", carried), loop });
+  }
+  return { nodes: made, edges, state, ...(concurrency_limit && { concurrency_limit }) };
+}
+
+type RecipeOf<Arbitrary> = Arbitrary extends fc.Arbitrary<infer Value> ? Value : never;
+
+const isPublishable = (graph: Graph) => !interlocks(shapeOf(graph));
+const inner = recipeOf(nodeWith(), 3).map(build).filter(isPublishable);
+const outer = recipeOf(nodeWith(inner), 7).map(build);
+
+/** Graphs that are published; those whose loops wait for each other in a circle are not. */
+export const graph: fc.Arbitrary<Graph> = outer.filter(isPublishable);
+export const interlocked: fc.Arbitrary<Graph> = outer.filter((graph) => !isPublishable(graph));
+
+export const input: fc.Arbitrary<State> = object;
+
+const output: fc.Arbitrary<Json | undefined> = fc.oneof(
+  { weight: 6, arbitrary: object },
+  { weight: 1, arbitrary: fc.constantFrom<(Json | undefined)[]>(undefined, 7, "done") },
+);
+
+/** `pick` names one of the tasks that it can be done with at that moment. */
+export type Command =
+  | { do: "claim"; limit: number }
+  | { do: "complete"; pick: number; output: Json | undefined; label: number }
+  | { do: "complete several"; picks: number[]; output: Json | undefined; label: number }
+  | { do: "complete with a wrong label" | "complete with a lost lease"; pick: number }
+  | { do: "fail" | "heartbeat" | "release" | "let the lease expire"; pick: number }
+  | { do: "report the same again" | "report something else"; pick: number }
+  | { do: "decide"; pick: number; person: number; decision: "approved" | "rejected" }
+  | { do: "cancel"; pick: number }
+  | { do: "let time pass" | "retry" };
+
+/** From which node an execution that has ended is forked, and what is merged over its input. */
+export interface Fork {
+  from: number;
+  input: State;
+}
+
+export const fork: fc.Arbitrary<Fork | undefined> = often(
+  undefined,
+  fc.record({ from: fc.nat({ max: 9 }), input: object }),
+);
+
+const pick = fc.nat({ max: 9 });
+const simple = <Name extends Command["do"]>(...names: Name[]) => fc.record({ do: fc.constantFrom(...names), pick });
+
+export const commands: fc.Arbitrary<Command[]> = fc.array(
+  fc.oneof(
+    { weight: 10, arbitrary: fc.record({ do: fc.constant("claim" as const), limit: fc.integer({ min: 1, max: 4 }) }) },
+    {
+      weight: 10,
+      arbitrary: fc.record({ do: fc.constant("complete" as const), pick, output, label: fc.nat({ max: 1 }) }),
+    },
+    {
+      weight: 3,
+      arbitrary: fc.record({
+        do: fc.constant("complete several" as const),
+        picks: fc.array(pick, { minLength: 1, maxLength: 4 }),
+        output,
+        label: fc.nat({ max: 1 }),
+      }),
+    },
+    { weight: 3, arbitrary: simple("fail") },
+    { weight: 4, arbitrary: simple("heartbeat", "release", "let the lease expire") },
+    { weight: 3, arbitrary: simple("report the same again", "report something else") },
+    { weight: 2, arbitrary: simple("complete with a wrong label", "complete with a lost lease") },
+    {
+      weight: 3,
+      arbitrary: fc.record({
+        do: fc.constant("decide" as const),
+        pick,
+        person: fc.nat({ max: 1 }),
+        decision: fc.constantFrom("approved" as const, "approved" as const, "rejected" as const),
+      }),
+    },
+    { weight: 3, arbitrary: fc.record({ do: fc.constantFrom("let time pass" as const, "retry" as const) }) },
+    { weight: 1, arbitrary: simple("cancel") },
+  ),
+  { maxLength: 40, size: "max" },
+);

@@ -1,0 +1,171 @@
+// The reference model's graphs: how they are written down, and what follows from their shape alone.
+
+export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
+export type Reducer = "replace" | "append" | "merge" | "sum";
+
+/** `$.<channel> <op> <value>`: false where the channel is missing or no number. */
+export interface Predicate {
+  channel: string;
+  op: ">" | "<" | "==";
+  value: number;
+}
+
+export interface Edge {
+  source: string;
+  target: string;
+  when?: Predicate;
+  label?: string;
+  loop?: { max_iterations: number; on_exhausted: "continue" | "fail" };
+}
+
+export interface Node {
+  id: string;
+  type: "agent" | "map" | "approval" | "workflow";
+  join: "all" | "any";
+  on_failure: "fail" | "skip" | "continue";
+  max_attempts: number;
+  /** Seconds, or none; long enough never to pass by themselves. */
+  delay_seconds: number;
+  backoff_seconds: number;
+  priority: number;
+  /** Of a map: `$.<channel>`, or with `items` `$.<channel>[*]`. */
+  over?: { channel: string; items: boolean };
+  /** Name in the task's input → channel. */
+  input?: Record<string, string>;
+  /** Of an approval: how many people must approve. */
+  approvals: number;
+  /** Of a workflow: what it runs. */
+  workflow?: Graph;
+}
+
+export interface Graph {
+  nodes: Node[];
+  edges: Edge[];
+  state: Record<string, Reducer>;
+  concurrency_limit?: number;
+}
+
+export const START = "__start__";
+export const END = "__end__";
+
+/** A loop edge with what it repeats. */
+export interface Loop {
+  edge: Edge;
+  body: Set<string>;
+}
+
+export interface Shape {
+  graph: Graph;
+  /** Every edge that is no loop, with the implicit ones from the start and to the end. */
+  flow: Edge[];
+  loops: Loop[];
+  /** The loops that must have ended before the edge is resolved. */
+  gates: Map<Edge, Loop[]>;
+  /** Pairs of nodes of which the first stands before the second in every topological order. */
+  before: [string, string][];
+}
+
+/** Everything that can be reached from a node over these edges, itself included. */
+function reachable(from: string, edges: Pick<Edge, "source" | "target">[]): Set<string> {
+  const found = new Set([from]);
+  for (const id of found) for (const { source, target } of edges) if (source === id) found.add(target);
+  return found;
+}
+
+export function shapeOf(graph: Graph): Shape {
+  const ids = graph.nodes.map((node) => node.id);
+  const given = graph.edges.filter((edge) => !edge.loop);
+  const flow = [...given];
+  if (!given.some((edge) => edge.source === START)) {
+    const entries = ids.filter((id) => !given.some((edge) => edge.target === id));
+    flow.push(...entries.map((target) => ({ source: START, target })));
+  }
+  // Only where the end is not named: publishing refuses a node without a way to an end that is.
+  const sinks = ids.filter((id) => !given.some((edge) => edge.source === id));
+  flow.push(...sinks.map((source) => ({ source, target: END })));
+
+  const behind = new Map(ids.map((id) => [id, reachable(id, flow)]));
+  const leads = (from: string, to: string) => behind.get(from)?.has(to) ?? false;
+  const loops = graph.edges.filter((edge) => edge.loop).map((edge) => ({
+    edge,
+    body: new Set(ids.filter((id) => leads(edge.target, id) && leads(id, edge.source))),
+  }));
+  const gates = new Map(
+    flow.map((edge) => [edge, loops.filter(({ body }) => body.has(edge.source) && !body.has(edge.target))]),
+  );
+  const before = flow.flatMap((edge) =>
+    [edge.source, ...(gates.get(edge) ?? []).map((loop) => loop.edge.source)].map((id): [string, string] => [
+      id,
+      edge.target,
+    ])
+  ).filter(([source, target]) => source !== START && target !== END);
+  return { graph, flow, loops, gates, before };
+}
+
+/** Two loops of which each waits for the other to end. */
+export function interlocks(shape: Shape): boolean {
+  const edges = shape.before.map(([source, target]) => ({ source, target }));
+  return shape.before.some(([source, target]) => reachable(target, edges).has(source));
+}
+
+/** The definition that a workflow would hold; `workflowIds` has the id of each graph that a node runs. */
+export function definitionOf(graph: Graph, workflowIds = new Map<Graph, string>()): Json {
+  const path = ({ channel, op, value }: Predicate) => `$.${channel} ${op} ${value}`;
+  const nodes = graph.nodes.map((node): Json => ({
+    id: node.id,
+    type: node.type,
+    join: node.join,
+    on_failure: node.on_failure,
+    priority: node.priority,
+    delay_seconds: node.delay_seconds,
+    retry: { max_attempts: node.max_attempts, backoff_seconds: node.backoff_seconds },
+    ...(node.type === "agent" || node.type === "map" ? { agent_type: "architect" } : {}),
+    ...(node.type === "approval" ? { approvals: node.approvals } : {}),
+    ...(node.over ? { over: `$.${node.over.channel}${node.over.items ? "[*]" : ""}` } : {}),
+    ...(node.input
+      ? { input: Object.fromEntries(Object.entries(node.input).map(([key, channel]) => [key, `$.${channel}`])) }
+      : {}),
+    ...(node.workflow ? { workflow_id: workflowIds.get(node.workflow) ?? "" } : {}),
+  }));
+  const edges = graph.edges.map(({ source, target, when, label, loop }): Json => ({
+    source,
+    target,
+    ...(when ? { when: path(when) } : {}),
+    ...(label ? { label } : {}),
+    ...(loop ? { loop: { ...loop } } : {}),
+  }));
+  return {
+    nodes,
+    edges,
+    state: graph.state,
+    ...(graph.concurrency_limit ? { concurrency_limit: graph.concurrency_limit } : {}),
+  };
+}
+
+/** A graph in a few readable lines. */
+export function describe(graph: Graph, indent = ""): string {
+  const nodes = graph.nodes.map((node) => {
+    const marks = [
+      node.type !== "agent" && node.type,
+      node.join === "any" && "any",
+      node.on_failure !== "fail" && `on_failure=${node.on_failure}`,
+      node.max_attempts > 1 && `attempts=${node.max_attempts}`,
+      node.delay_seconds && "delayed",
+      node.backoff_seconds && "backoff",
+      node.priority && `priority=${node.priority}`,
+      node.over && `over=$.${node.over.channel}${node.over.items ? "[*]" : ""}`,
+      node.input && `input=${JSON.stringify(node.input)}`,
+      node.type === "approval" && node.approvals > 1 && `approvals=${node.approvals}`,
+    ].filter(Boolean);
+    const inside = node.workflow ? `:\n${describe(node.workflow, `${indent}    `)}` : "";
+    return `${indent}${node.id}${marks.length > 0 ? ` (${marks.join(", ")})` : ""}${inside}`;
+  });
+  const edges = graph.edges.map(({ source, target, when, label, loop }) =>
+    `${indent}${source} → ${target}` + (label ? ` [${label}]` : "") +
+    (when ? ` when $.${when.channel} ${when.op} ${when.value}` : "") +
+    (loop ? ` loop ${loop.max_iterations}${loop.on_exhausted === "fail" ? " else fail" : ""}` : "")
+  );
+  const rest = [`${indent}state ${JSON.stringify(graph.state)}`];
+  if (graph.concurrency_limit) rest.push(`${indent}concurrency_limit ${graph.concurrency_limit}`);
+  return [...nodes, ...edges, ...rest].join("\n");
+}
