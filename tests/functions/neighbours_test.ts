@@ -219,3 +219,17 @@ Deno.test("neighbours: after all that the same processes still answer", async ()
   }
   assertEquals((await call(team.owner, "save-artifact", artifact(team))).status, 201);
 });
+
+Deno.test("neighbours: the log of a share that could not be opened does not hold its token", async () => {
+  const { url, log } = await processOf("upload-file");
+  const token = crypto.randomUUID().replaceAll("-", "").repeat(2);
+  fault = () => new Response("", { status: 503 });
+  const response = await fetch(`${url}/shared/${token}`, { redirect: "manual" });
+  fault = () => undefined;
+  assertEquals([response.status, (await response.json()).error.code], [503, "unavailable"]);
+  const deadline = Date.now() + 5_000;
+  while (!log().includes("/upload-file/shared/") && Date.now() < deadline) {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  assert(log().includes("/upload-file/shared/…") && !log().includes(token), log());
+});

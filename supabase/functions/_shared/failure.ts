@@ -5,12 +5,15 @@ import type { ErrorBody } from "../../../shared/errors.ts";
 import { OperationError } from "./errors.ts";
 import { log } from "./log.ts";
 
+/** The path as the log may have it: what is longer than an id may be a token. */
+const loggable = (path: string) => path.replaceAll(/[^/]{37,}/g, "…");
+
 /** The answer to a request that failed. */
 export function fail(context: Context, error: unknown, requestId: string): Response {
   const refusal = asRefusal(error);
   if (refusal.status >= 500) {
     const cause = refusal.cause instanceof Error ? refusal.cause.stack : JSON.stringify(refusal.cause ?? null);
-    log("error", refusal.code, { request_id: requestId, path: context.req.path, cause });
+    log("error", refusal.code, { request_id: requestId, path: loggable(context.req.path), cause });
   }
   const { code, message, details, status } = refusal;
   if (typeof details.retry_after_seconds === "number") {

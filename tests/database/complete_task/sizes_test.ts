@@ -99,3 +99,31 @@ Deno.test("a condition that would take for ever behind a dead worker ends its ex
   assertEquals(state, { list });
   assertEquals(await run.statuses(), { a: "failed", b: "cancelled" });
 });
+
+Deno.test("a fault that is also behind what the execution runs inside of breaks both off, and stops no claim", async () => {
+  const outer = await startRun(db, graph([["n", "__end__"]]));
+  const child = await createWorkflow(db, outer.project, conditional({}));
+  await db.rpc("worker", "publish_workflow", { workflow_id: child });
+  const definition = {
+    ...graph([["inner", "after"]], { inner: { type: "workflow", workflow_id: child, on_failure: "continue" } }),
+    edges: [{ source: "inner", target: "after", when: endless }],
+  };
+  const run = await startRun(db, definition, { list }, outer.project);
+  const { tasks } = await db.rpc("worker", "claim_tasks", {
+    worker_id: "w",
+    agent_types: ["architect"],
+    limit: 9,
+    project_id: outer.project.id,
+  });
+  const inner = tasks.find((task: { node_id: string }) => task.node_id === "a");
+  await expireLeases(db, inner.execution_id);
+  const other = await startRun(db, graph([["x", "y"]]));
+  assertEquals((await claimInTime(other.id)).tasks.length, 1);
+  const ended = [await executionRow(db, run.id), await executionRow(db, inner.execution_id)];
+  assertEquals(ended.map(({ status }) => status), ["failed", "failed"]);
+  assertEquals(await run.statuses(), { inner: "cancelled", after: "cancelled" });
+  const open = await db.sql`
+    select from public.agent_tasks
+    where workflow_execution_id in (${run.id}, ${inner.execution_id}) and status not in ('failed', 'cancelled')`;
+  assertEquals(open.length, 0);
+});
