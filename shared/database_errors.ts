@@ -14,8 +14,12 @@ export interface DatabaseError {
 const SQLSTATE_CODES: Record<string, { code: ErrorCode; message: string }> = {
   "42501": { code: "forbidden", message: "You are not allowed to do this." },
   "23514": { code: "validation_failed", message: "A value is not allowed here." },
+  "22007": { code: "validation_failed", message: "A time is not allowed here." },
+  "22008": { code: "validation_failed", message: "A time is not allowed here." },
+  "22009": { code: "validation_failed", message: "A time has an offset that is not allowed." },
   "22P05": { code: "validation_failed", message: "Text must not contain NUL or broken Unicode." },
   "22021": { code: "validation_failed", message: "Text must not contain NUL or broken Unicode." },
+  "54000": { code: "payload_too_large", message: "The data is more than one value can hold." },
   "54001": { code: "validation_failed", message: "The JSON is nested too deeply." },
   "40P01": { code: "unavailable", message: "Two changes got in each other's way; try again." },
   "40001": { code: "unavailable", message: "Two changes got in each other's way; try again." },

@@ -1,7 +1,7 @@
 // Contract of the function save-artifact: versioned text files of a project.
 import * as z from "zod";
 import { lazy, operation } from "./operation.ts";
-import { id, jsonObject, MEBIBYTE, time } from "./values.ts";
+import { id, jsonObject, MEBIBYTE, moment, time } from "./values.ts";
 
 /** A version of a file without its text. */
 export const artifactVersion = lazy(() =>
@@ -158,7 +158,7 @@ export const artifactSnapshot = operation({
     z.object({
       project_id: id(),
       /** The moment; now where absent. */
-      at: time().optional(),
+      at: moment().optional(),
       execution_id: id().optional(),
       /** The path after which the page begins. */
       after: z.string().max(1024).optional(),

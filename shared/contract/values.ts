@@ -8,6 +8,14 @@ export const MEBIBYTE = 1_048_576;
 export const id = lazy(() => z.uuid());
 export const time = lazy(() => z.iso.datetime({ offset: true }));
 
+/** A time that a caller names: one that PostgreSQL writes with four digits, in UTC too. */
+export const moment = lazy(() =>
+  time().refine((text) => {
+    const year = new Date(text).getUTCFullYear();
+    return year >= 1 && year <= 9999;
+  }, "must be in the years 1 to 9999")
+);
+
 /** JSON of any shape; the request reader has already refused what PostgreSQL cannot store. */
 export const json = lazy((): z.ZodType<Json> => z.any());
 export const jsonObject = lazy((): z.ZodType<{ [key: string]: Json }> => z.record(z.string(), z.any()));

@@ -602,7 +602,7 @@ begin
 end
 $$;
 
--- The workflow of an operation of editors, locked so that two publishers take turns.
+-- The workflow of an operation of editors, locked so that two publishers take turns; nobody else gets at the lock.
 create function private.lock_workflow(p_workflow_id uuid)
 returns public.workflows
 language plpgsql
@@ -611,13 +611,18 @@ security definer
 set search_path = ''
 as $$
 declare
+  v_project_id uuid;
   v_workflow public.workflows;
 begin
-  select w.* into v_workflow from public.workflows as w where w.id = p_workflow_id for no key update;
-  if v_workflow.id is null or private.role_in_project(v_workflow.project_id) is null then
+  select w.project_id into v_project_id from public.workflows as w where w.id = p_workflow_id;
+  if v_project_id is null or private.role_in_project(v_project_id) is null then
     perform private.refuse('workflow_not_found', 'There is no such workflow, or you are not a member of its project.');
   end if;
-  perform private.require_role(v_workflow.project_id, 'editor');
+  perform private.require_role(v_project_id, 'editor');
+  select w.* into v_workflow from public.workflows as w where w.id = p_workflow_id for no key update;
+  if v_workflow.id is null then
+    perform private.refuse('workflow_not_found', 'There is no such workflow any more.');
+  end if;
   return v_workflow;
 end
 $$;

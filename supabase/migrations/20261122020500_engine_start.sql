@@ -21,7 +21,15 @@ begin
     workflow_id, project_id, version_id, version, state, input, idempotency_key, started_by, parent_task_id, forked_from
   )
   values (
-    p_version.workflow_id, p_version.project_id, p_version.id, p_version.version, p_input, p_input, p_idempotency_key, auth.uid(),
+    p_version.workflow_id, p_version.project_id, p_version.id, p_version.version, p_input, p_input, p_idempotency_key,
+    -- What runs inside another was started by whoever started that: whose claim or report set it going may be a stranger.
+    case
+      when p_parent_task_id is null then auth.uid()
+      else (
+        select x.started_by from public.agent_tasks as t join public.workflow_executions as x on x.id = t.workflow_execution_id
+        where t.id = p_parent_task_id
+      )
+    end,
     p_parent_task_id, p_forked_from
   )
   returning id into v_execution_id;

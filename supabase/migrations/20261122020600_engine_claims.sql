@@ -129,15 +129,23 @@ end
 $$;
 
 -- How many more tasks of a project may run, and which of its executions are full. Who asks holds the project's turn
--- until the claim commits, so that two claims do not both take the last place.
-create function private.claim_room(p_project_id uuid, p_limit integer, out v_room integer, out v_full uuid[])
+-- until the claim commits, so that two claims do not both take the last place. A claim that goes from project to project
+-- does not wait for a turn, or two of them could wait for each other: what another is claiming from has no room.
+create function private.claim_room(
+  p_project_id uuid, p_limit integer, p_waits boolean, out v_room integer, out v_full uuid[]
+)
 language plpgsql
 volatile
 security definer
 set search_path = ''
 as $$
 begin
-  perform pg_advisory_xact_lock(uuid_hash_extended(p_project_id, 3));
+  if p_waits then
+    perform pg_advisory_xact_lock(uuid_hash_extended(p_project_id, 3));
+  elsif not pg_try_advisory_xact_lock(uuid_hash_extended(p_project_id, 3)) then
+    v_room := 0;
+    return;
+  end if;
   select p_limit - count(*) into v_room
   from public.agent_tasks as t where t.status = 'running' and t.project_id = p_project_id;
   v_full := array(
@@ -152,7 +160,8 @@ $$;
 
 -- Leases up to p_limit tasks of one project to a worker.
 create function private.claim_in_project(
-  p_turn private.project_turn, p_execution_id uuid, p_worker_id text, p_agent_types text[], p_limit integer, p_lease_seconds integer
+  p_turn private.project_turn, p_execution_id uuid, p_worker_id text, p_agent_types text[], p_limit integer, p_lease_seconds integer,
+  p_waits boolean
 )
 returns jsonb
 language plpgsql
@@ -170,7 +179,7 @@ begin
     return '[]';
   end if;
   if p_turn.concurrency_limit is not null or p_turn.has_limited_executions then
-    v_room := private.claim_room(v_project_id, p_turn.concurrency_limit);
+    v_room := private.claim_room(v_project_id, p_turn.concurrency_limit, p_waits);
     v_ids := private.pick_limited_tasks(
       v_project_id, p_execution_id, p_agent_types, least(p_limit, coalesce(v_room.v_room, p_limit)), v_room.v_full
     );
@@ -343,6 +352,10 @@ security definer
 set search_path = ''
 as $$
 declare
+  -- Somebody with thousands of projects that are full or set aside must not make every claim look at all of them, and
+  -- hold a lock for each: the next claim goes on where this one ended.
+  c_max_turns constant integer := 100;
+  v_turns integer := 0;
   v_last uuid := coalesce(nullif(current_setting('genesis.last_project', true), '')::uuid, gen_random_uuid());
   v_start uuid := v_last;
   v_projects uuid[];
@@ -351,7 +364,7 @@ declare
 begin
   if p_project_id is not null then
     return private.claim_in_project(
-      private.project_turn(p_project_id, false), p_execution_id, p_worker_id, p_agent_types, p_limit, p_lease_seconds
+      private.project_turn(p_project_id, false), p_execution_id, p_worker_id, p_agent_types, p_limit, p_lease_seconds, true
     );
   end if;
   if not private.is_worker() then
@@ -361,10 +374,11 @@ begin
     v_turn := private.next_turn(p_agent_types, v_projects, v_last, coalesce(v_turn.has_wrapped, false));
     exit when v_turn.project_id is null or (v_turn.has_wrapped and v_turn.project_id > v_start);
     v_tasks := v_tasks || private.claim_in_project(
-      v_turn, null, p_worker_id, p_agent_types, p_limit - jsonb_array_length(v_tasks), p_lease_seconds
+      v_turn, null, p_worker_id, p_agent_types, p_limit - jsonb_array_length(v_tasks), p_lease_seconds, false
     );
     v_last := v_turn.project_id;
-    exit when jsonb_array_length(v_tasks) >= p_limit;
+    v_turns := v_turns + 1;
+    exit when jsonb_array_length(v_tasks) >= p_limit or v_turns = c_max_turns;
   end loop;
   if v_last <> v_start then
     perform set_config('genesis.last_project', v_last::text, false);
@@ -398,7 +412,8 @@ begin
 end
 $$;
 
--- The task that a worker speaks of, locked, if its lease holds it.
+-- The task that a worker speaks of, locked, if its lease holds it. Access comes first: whoever may not speak of it must
+-- not be able to hold its row either.
 create function private.lock_leased_task(p_task_id uuid, p_lease_token uuid)
 returns public.agent_tasks
 language plpgsql
@@ -407,10 +422,12 @@ security definer
 set search_path = ''
 as $$
 declare
+  v_project_id uuid;
   v_task public.agent_tasks;
 begin
+  select t.project_id into v_project_id from public.agent_tasks as t where t.id = p_task_id;
+  perform private.require_task_access(v_project_id);
   select t.* into v_task from public.agent_tasks as t where t.id = p_task_id for no key update;
-  perform private.require_task_access(v_task.project_id);
   if v_task.lease_digest is distinct from sha256(uuid_send(p_lease_token)) then
     perform private.refuse('task_lease_lost', 'This lease no longer holds the task.', jsonb_build_object('status', v_task.status));
   end if;

@@ -36,6 +36,8 @@ begin
       join public.agent_tasks as t
       on t.id = case when pg_input_is_valid(r.value ->> 'task_id', 'uuid') then (r.value ->> 'task_id')::uuid end
       cross join lateral private.task_artifact_keys(t.project_id, r.value -> 'artifacts') as k (key)
+      -- Nobody holds up the files of a project that they may not write to.
+      where private.is_worker() or t.project_id in (select private.project_ids('editor'))
     )
   );
 end

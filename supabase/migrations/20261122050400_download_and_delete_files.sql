@@ -30,13 +30,18 @@ as $$
 declare
   v_file public.file_storage;
 begin
-  select f.* into v_file from public.file_storage as f where f.id = p_file_id for update;
+  select f.* into v_file from public.file_storage as f where f.id = p_file_id;
   if v_file.id is null or private.role_in_project(v_file.project_id) is null
     or v_file.status = 'pending' and not private.is_worker() and v_file.uploaded_by is distinct from auth.uid()
   then
     perform private.refuse('file_not_found', 'There is no such file, or you are not a member of its project.');
   end if;
   perform private.require_role(v_file.project_id, 'editor');
+  -- Only now, and once more: whoever may not delete it must not be able to hold it.
+  select f.* into v_file from public.file_storage as f where f.id = p_file_id for update;
+  if v_file.id is null then
+    perform private.refuse('file_not_found', 'There is no such file any more.');
+  end if;
   if v_file.uploaded_by is distinct from auth.uid() and private.role_in_project(v_file.project_id) <> 'owner' then
     perform private.refuse('forbidden', 'Only who uploaded a file, or an owner of the project, can delete it.');
   end if;

@@ -148,3 +148,15 @@ Deno.test("artifact_snapshot: a project without files is an empty zip, and an ar
     { a: "one" },
   );
 });
+
+Deno.test("artifact_snapshot: a moment beyond the calendar is refused, and one at its edge is answered as it is", async () => {
+  const project = await fresh();
+  for (const at of ["0000-01-01T00:00:00Z", "0001-01-01T00:00:00+01:00", "9999-12-31T23:59:59-01:00"]) {
+    assertRefused(await get(project.viewer, path, { project_id: project.id, at }), "validation_failed");
+  }
+  // PostgreSQL knows no such offset.
+  const at = "2026-01-01T00:00:00+23:59";
+  assertRefused(await get(project.viewer, path, { project_id: project.id, at }), "validation_failed");
+  const first = await get(project.viewer, path, { project_id: project.id, at: "0001-01-01T00:00:00Z" });
+  assertEquals(assertAnswer(first, artifactSnapshot, 200).files, []);
+});

@@ -55,7 +55,7 @@ export function assertAnswer(reply: Reply, operation: Operation, status: number)
 }
 
 /** What would tell a caller how we are made: SQL, PostgreSQL's and PostgREST's own words, stack traces, file names. */
-const INSIDES =
+export const INSIDES =
   /\b(select|insert into|update \w+ set|delete from|relation|constraint|column|violates|pg_\w+|PGRST\w*|private\.\w+|public\.\w+)\b|\.ts:\d|\bat \w+ \(|node_modules/i;
 
 /** Checks that an answer is a refusal with this code, in the one shape that refusals have. */

@@ -166,3 +166,45 @@ Deno.test("a limit holds again after a retry, and in a fork", async () => {
   const { execution } = await db.rpc("worker", "fork_execution", { execution_id: run.id, from_node: "n0" });
   assertEquals([await claim({ execution_id: execution.id }), await claim({ execution_id: execution.id })], [1, 0]);
 });
+
+Deno.test("a claim of all projects waits for none of them: what another is claiming from has no room", async () => {
+  const project = await limited(3);
+  await startRun(db, wide(5), {}, project);
+  const request = { worker_id: "w", agent_types: ["architect"], limit: 1 };
+  await using first = await openTransaction(db, "worker");
+  assertEquals((await first.rpc("claim_tasks", { ...request, project_id: project.id })).tasks.length, 1);
+  await using second = await openTransaction(db, "worker");
+  await second.sql`set local lock_timeout = '1s'`;
+  const { tasks } = await second.rpc("claim_tasks", { ...request, limit: 100 });
+  assertEquals(tasks.filter((task: { project_id: string }) => task.project_id === project.id), []);
+});
+
+Deno.test("projects without room end a claim after a hundred turns, and the next one goes on behind them", async () => {
+  const crowd = await createProject(db);
+  const agent_type = "crowded";
+  await db.sql`insert into public.agent_types (name) values (${agent_type})`;
+  const definition = { nodes: [{ id: "a", type: "agent", agent_type }], edges: [] };
+  const run = await startRun(db, definition, {}, crowd);
+  // Copies of one pending task, each in a project of its own that has no room.
+  await db.sql`
+    with made as (
+      insert into public.projects (name, owner_id, settings)
+      select 'full ' || n, ${crowd.owner.id}, '{"concurrency_limit": 0}' from generate_series(1, 250) as n returning id
+    )
+    insert into public.agent_tasks (workflow_execution_id, project_id, version_id, agent_type, node_id, node_index, node_type, status, iteration, input_data)
+    select t.workflow_execution_id, m.id, t.version_id, t.agent_type, t.node_id, t.node_index, t.node_type, 'pending',
+      row_number() over (), '{}'
+    from made as m, public.agent_tasks as t where t.workflow_execution_id = ${run.id}`;
+  // Turns are remembered by the connection, so all claims are of one.
+  await using worker = await openTransaction(db, "worker");
+  const claims: number[] = [];
+  for (let index = 0; index < 4; index++) {
+    const { tasks } = await worker.rpc("claim_tasks", { worker_id: "w", agent_types: [agent_type], limit: 2 });
+    claims.push(tasks.length);
+    if (index > 0) continue;
+    const [{ n = 0 } = {}] = await db.sql`
+      select count(*)::integer as n from pg_locks where pid = ${worker.pid} and locktype = 'advisory'`;
+    assertEquals(n <= 200, true, `${n} locks`);
+  }
+  assertEquals(claims.reduce((sum, count) => sum + count), 1);
+});

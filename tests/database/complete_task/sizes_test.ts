@@ -1,7 +1,7 @@
 // complete_task: what would make an input or a gathered output too large is refused, and the task goes on running.
 import { assertEquals } from "@std/assert";
-import { shareDatabase } from "../../support/database.ts";
-import { createProject, createWorkflow, expireLeases, graph } from "../../support/factories.ts";
+import { callDoor, shareDatabase } from "../../support/database.ts";
+import { createProject, createWorkflow, executionRow, expireLeases, graph } from "../../support/factories.ts";
 import { oneAttempt, startRun } from "../../support/run.ts";
 
 const db = await shareDatabase();
@@ -71,4 +71,31 @@ Deno.test("an input that grows too large when a dead worker is found stops no cl
   await expireLeases(db, run.id);
   const other = await startRun(db, graph([["x", "y"]]));
   assertEquals(await other.claim(), ["x"]);
+});
+
+/** A condition that looks at every list of four numbers of a list of a thousand. */
+const endless = ["@ == 0", "1", "2", "3"].reduce((condition) => `exists($.list[*] ? (${condition}))`);
+const list = Array.from({ length: 1000 }, (_, index) => index + 1);
+const conditional = (a: Record<string, unknown>) => ({
+  ...graph([["a", "b"]], { a: { ...oneAttempt, on_failure: "continue", ...a } }),
+  edges: [{ source: "a", target: "b", when: endless }],
+});
+
+/** Claims the other run's task as a statement that has two seconds. */
+const claimInTime = async (execution_id: string) =>
+  await db.as("worker", async (tx) => {
+    await tx`set local statement_timeout = '2s'`;
+    return await callDoor(tx, "claim_tasks", { worker_id: "w", agent_types: ["architect"], limit: 9, execution_id });
+  });
+
+Deno.test("a condition that would take for ever behind a dead worker ends its execution instead of every claim", async () => {
+  const run = await startRun(db, conditional({}), { list });
+  await run.claim();
+  await expireLeases(db, run.id);
+  const other = await startRun(db, graph([["x", "y"]]));
+  assertEquals((await claimInTime(other.id)).tasks.length, 1);
+  const { status, error_message, state } = await executionRow(db, run.id);
+  assertEquals([status, error_message], ["failed", "What follows in this workflow took longer than a statement may."]);
+  assertEquals(state, { list });
+  assertEquals(await run.statuses(), { a: "failed", b: "cancelled" });
 });

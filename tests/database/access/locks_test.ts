@@ -1,0 +1,79 @@
+// Who may not touch a row cannot hold its lock either: while somebody else has it, a stranger is refused at once.
+import { assertEquals } from "@std/assert";
+import { refused, shareDatabase } from "../../support/database.ts";
+import {
+  claimNode,
+  createFile,
+  createProject,
+  createWorkflow,
+  graph,
+  startExecution,
+} from "../../support/factories.ts";
+import { openTransaction } from "../../support/transactions.ts";
+
+const db = await shareDatabase();
+
+async function createTarget() {
+  const project = await createProject(db);
+  const definition = graph([["a", "b"]]);
+  const { execution } = await startExecution(db, project, definition);
+  const { id, lease_token } = await claimNode(db, execution.id, "a");
+  const [file, workflow_id] = await Promise.all([createFile(db, project), createWorkflow(db, project, definition)]);
+  return { project, execution, task: { task_id: id, lease_token }, file_id: file.id, workflow_id };
+}
+
+type Target = Awaited<ReturnType<typeof createTarget>>;
+
+const CALLS: [string, string, (target: Target) => Record<string, unknown>][] = [
+  ["heartbeat_task", "task_not_found", ({ task }) => task],
+  ["release_task", "task_not_found", ({ task }) => task],
+  ["complete_task", "task_not_found", ({ task }) => ({ ...task, status: "completed" })],
+  ["decide_task", "task_not_found", ({ task: { task_id } }) => ({ task_id, decision: "approved" })],
+  ["publish_workflow", "workflow_not_found", ({ workflow_id }) => ({ workflow_id })],
+  ["roll_back_workflow", "workflow_not_found", ({ workflow_id }) => ({ workflow_id, to_version: 1 })],
+  ["start_workflow", "workflow_not_found", ({ workflow_id }) => ({ workflow_id })],
+  ["cancel_execution", "execution_not_found", ({ execution }) => ({ execution_id: execution.id })],
+  ["retry_execution", "execution_not_found", ({ execution }) => ({ execution_id: execution.id })],
+  ["fork_execution", "execution_not_found", ({ execution }) => ({ execution_id: execution.id, from_node: "a" })],
+  ["revert_execution", "execution_not_found", ({ execution }) => ({ execution_id: execution.id })],
+  ["delete_file", "file_not_found", ({ file_id }) => ({ file_id })],
+];
+
+/** Everything of the target that an operation may want to lock, held by somebody else. */
+async function hold(target: Target) {
+  const holder = await openTransaction(db, "superuser");
+  const { sql } = holder;
+  await sql`select from public.projects where id = ${target.project.id} for update`;
+  await sql`select from public.workflows where id = ${target.workflow_id} for update`;
+  await sql`select from public.workflow_executions where id = ${target.execution.id} for update`;
+  await sql`select from public.agent_tasks where workflow_execution_id = ${target.execution.id} for update`;
+  await sql`select from public.file_storage where id = ${target.file_id} for update`;
+  await sql`select private.enter_execution(${target.execution.id}, true), private.enter_graph(${target.execution.id})`;
+  return holder;
+}
+
+async function openAsStranger({ project: { stranger } }: Target) {
+  const transaction = await openTransaction(db, stranger.actor);
+  await transaction.sql`set local lock_timeout = '1s'`;
+  return transaction;
+}
+
+for (const [door, code, args] of CALLS) {
+  Deno.test(`a stranger's ${door} waits for nobody`, async () => {
+    const target = await createTarget();
+    await using _holder = await hold(target);
+    await using stranger = await openAsStranger(target);
+    assertEquals((await refused(stranger.rpc(door, args(target)))).code, code);
+  });
+}
+
+Deno.test("a stranger's batch of reports waits for nobody, and holds up neither executions nor files", async () => {
+  const target = await createTarget();
+  const results = [{ ...target.task, status: "failed", artifacts: [{ file_path: "a.txt", content: "a" }] }];
+  await using stranger = await openAsStranger(target);
+  const answer = await stranger.rpc("complete_tasks", { results });
+  assertEquals(answer.results[0].error.code, "task_not_found");
+  const held = await db.sql`
+    select from pg_locks where pid = ${stranger.pid} and locktype = 'advisory'`;
+  assertEquals(held.length, 0);
+});

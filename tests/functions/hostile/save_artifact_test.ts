@@ -1,0 +1,4 @@
+// save-artifact against requests that nobody should send.
+import { testHostileInput } from "./shoot.ts";
+
+testHostileInput("save-artifact");

@@ -1,0 +1,4 @@
+// start-workflow against requests that nobody should send.
+import { testHostileInput } from "./shoot.ts";
+
+testHostileInput("start-workflow");
