@@ -1,4 +1,5 @@
 // What callers are told when a service behind a function fails: one honest code, nothing half done, nothing given away.
+// The processes here have no connection of their own to the database, so that all they ask for can be made to fail.
 import { assert, assertEquals } from "@std/assert";
 import type { ErrorCode } from "../../shared/errors.ts";
 import { assertRefused, type Body, call, type Reply } from "../support/http.ts";

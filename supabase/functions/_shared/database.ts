@@ -1,12 +1,21 @@
-// The one SQL call of a request: a public door of the database, called through the Data API with the very credential
-// that the caller sent. A function adds nothing to anyone's rights.
+// The one SQL call of a request: a public door of the database, called as the caller. It goes over a connection of the
+// function's own, or through the Data API with the credential that the caller sent; the rights are the same, and a
+// function adds nothing to them.
 import type { DatabaseError } from "../../../shared/database_errors.ts";
 import type { Database } from "../../../shared/database.types.ts";
 import type { AppContext } from "./auth.ts";
+import { callAs, type Caller, isConnectable, NoConnection } from "./connection.ts";
 import { env } from "./env.ts";
 import { fromDatabase, OperationError } from "./errors.ts";
 
 type Doors = Database["public"]["Functions"];
+
+const SERVICE: Caller = { role: "service_role", claims: { role: "service_role" } };
+
+/** A person is a person, whatever role their token names: only the secret key makes a worker. */
+function callerOf({ authMode, jwtClaims }: AppContext["var"]["supabaseContext"]): Caller {
+  return authMode === "secret" ? SERVICE : { role: "authenticated", claims: { ...jwtClaims } };
+}
 
 // Plain fetch, as supabase-js looks for a session of its own before each call: that costs as much as everything else
 // a function does around its call.
@@ -17,8 +26,6 @@ function headersOf({ req, var: { supabaseContext } }: AppContext): Record<string
     : { ...type, apikey: env.publishableKey, authorization: req.header("authorization") ?? "" };
 }
 
-const isUnavailable = (status: number) => status === 502 || status === 503 || status === 504;
-
 /**
  * Calls a door with the caller's rights and gives back its jsonb as it came.
  * Throws an OperationError with the code of a refusal, `unavailable` where the database did not answer.
@@ -28,23 +35,49 @@ export async function callDoor<Name extends keyof Doors & string>(
   name: Name,
   args: Doors[Name]["Args"],
 ): Promise<unknown> {
-  return await call(name, args, headersOf(context));
+  return await call(name, args, callerOf(context.var.supabaseContext), () => headersOf(context));
 }
 
 /**
- * The same with the secret key: for what the service found out itself (what a file's bytes are), and for callers whose
+ * The same with the service's own rights: for what it found out itself (what a file's bytes are), and for callers whose
  * right is a token and no account. The door decides what that may change.
  */
 export async function callDoorAsService<Name extends keyof Doors & string>(
   name: Name,
   args: Doors[Name]["Args"],
 ): Promise<unknown> {
-  return await call(name, args, { "content-type": "application/json", apikey: env.secretKey });
+  return await call(name, args, SERVICE, () => ({ "content-type": "application/json", apikey: env.secretKey }));
 }
 
-async function call(name: string, args: unknown, headers: Record<string, string>): Promise<unknown> {
-  const unavailable = (cause: unknown) =>
-    new OperationError("unavailable", "The database did not answer; try again.", {}, { cause });
+const unavailable = (cause: unknown) =>
+  new OperationError("unavailable", "The database did not answer; try again.", {}, { cause });
+
+async function call(
+  name: string,
+  args: Record<string, unknown>,
+  caller: Caller,
+  headers: () => Record<string, string>,
+): Promise<unknown> {
+  if (!isConnectable()) return await callByApi(name, args, headers());
+  try {
+    return await callAs(caller, name, args);
+  } catch (error) {
+    if (error instanceof NoConnection) return await callByApi(name, args, headers());
+    throw isDatabaseError(error)
+      ? fromDatabase({ ...error, message: error.message, details: error.detail })
+      : unavailable(error);
+  }
+}
+
+/** What the database itself raised, unlike a connection that broke. 57P01 to 57P03: it is going down. */
+function isDatabaseError(error: unknown): error is Error & { code: string; detail?: string; hint?: string } {
+  return error instanceof Error && error.name === "PostgresError" &&
+    !("code" in error && /^57P/.test(String(error.code)));
+}
+
+const isUnavailable = (status: number) => status === 502 || status === 503 || status === 504;
+
+async function callByApi(name: string, args: unknown, headers: Record<string, string>): Promise<unknown> {
   const request = { method: "POST", headers, body: JSON.stringify(args) };
   const response = await fetch(`${env.supabaseUrl}/rest/v1/rpc/${name}`, request).catch((cause) => {
     throw unavailable(cause);

@@ -31,6 +31,11 @@ export const env = {
   publishableKey: defaultKey("PUBLISHABLE"),
   /** For the services beside the database (mail, files); operations run as their caller. */
   secretKey: defaultKey("SECRET"),
+  /**
+   * Where the database itself is. Operations are called there directly, in one round trip; with `DATABASE_CALLS=api`, or
+   * where it is not given, through the Data API.
+   */
+  databaseUrl: Deno.env.get("DATABASE_CALLS") === "api" ? undefined : Deno.env.get("SUPABASE_DB_URL"),
   /** Where people's browsers are: the links in mails lead there. */
   siteUrl: (Deno.env.get("SITE_URL") ?? "http://127.0.0.1:3000").replace(/\/+$/, ""),
   /** The local stack keeps mail itself; everywhere else a service has to send it. */

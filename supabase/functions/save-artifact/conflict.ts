@@ -1,4 +1,5 @@
 // A save whose base is no longer the head: what both sides changed, and the merge of the two where they do not touch.
+import { lazy } from "../../../shared/contract/operation.ts";
 import * as z from "zod";
 import { type AppContext, callerClient } from "../_shared/auth.ts";
 import { fromDatabase, OperationError } from "../_shared/errors.ts";
@@ -17,7 +18,7 @@ interface Attempt {
   base_version?: number | undefined;
 }
 
-const place = z.object({ file_path: z.string(), head_version: z.int() });
+const place = lazy(() => z.object({ file_path: z.string(), head_version: z.int() }));
 
 /** The version that was changed and the one that stands, which may be newer than the one that was in the way. */
 async function readSides(context: AppContext, projectId: string, filePath: string, base: number, known: number) {
@@ -33,7 +34,7 @@ async function readSides(context: AppContext, projectId: string, filePath: strin
 export async function conflictOf(context: AppContext, attempt: Attempt, error: OperationError): Promise<Conflict> {
   // Loaded when needed: most saves meet no conflict, and every cold start would pay for it.
   const { merge } = await import("./merge.ts");
-  const { file_path, head_version: known } = place.parse(error.details);
+  const { file_path, head_version: known } = place().parse(error.details);
   const base_version = attempt.base_version ?? 0;
   const { head, base } = await readSides(context, attempt.project_id, file_path, base_version, known);
   if (!head || !base) return { headVersion: known, merged: null, refusal: error };

@@ -1,4 +1,5 @@
 // POST /: saves the next version of a file; one call, and one more read only when the file has moved on.
+import { lazy } from "../../../shared/contract/operation.ts";
 import * as z from "zod";
 import { saveArtifact } from "../../../shared/contract/save-artifact.ts";
 import type { AppContext } from "../_shared/auth.ts";
@@ -13,10 +14,10 @@ type Save = Omit<z.output<typeof saveArtifact.input>, "on_conflict">;
 /** Merging races with savers elsewhere: each time somebody else is first it starts again from the head that won. */
 const MAX_MERGES = 30;
 
-const answerShape = saveArtifact.output.extend({ unchanged: z.boolean() });
+const answerShape = lazy(() => saveArtifact.output.extend({ unchanged: z.boolean() }));
 
 async function saveOnce(context: AppContext, input: Save, merged: boolean): Promise<Answer> {
-  const { artifact, unchanged } = answerShape.parse(await callDoor(context, "save_artifact", input));
+  const { artifact, unchanged } = answerShape().parse(await callDoor(context, "save_artifact", input));
   return { body: { artifact, merged }, status: unchanged ? 200 : 201 };
 }
 

@@ -1,4 +1,5 @@
 // POST /finish: reads what arrived by a direct upload, and makes the file ready where it is what was declared.
+import { lazy } from "../../../shared/contract/operation.ts";
 import * as z from "zod";
 import { file, finishUpload } from "../../../shared/contract/upload-file.ts";
 import { callerClient } from "../_shared/auth.ts";
@@ -10,10 +11,10 @@ import { readFile, signLink, type StoredFile } from "./links.ts";
 import { trueType } from "./media_type.ts";
 import { takeBack } from "./take_back.ts";
 
-const checked = z.object({ file: file(), stored_mime_type: z.string().nullable() });
+const checked = lazy(() => z.object({ file: file(), stored_mime_type: z.string().nullable() }));
 
 export const finish = route(finishUpload, async (input, context) => {
-  const { file, stored_mime_type } = checked.parse(await callDoor(context, "check_upload", input));
+  const { file, stored_mime_type } = checked().parse(await callDoor(context, "check_upload", input));
   const found = await inspectObject(file);
   try {
     const mime_type = await typeOf(file, stored_mime_type ?? "", found);

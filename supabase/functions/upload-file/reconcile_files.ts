@@ -1,5 +1,6 @@
 // POST /reconcile: mends what faults left between rows and objects. The door decides what to do, and does what needs
 // only the database; removing and reading objects is done here, with the service's rights.
+import { lazy } from "../../../shared/contract/operation.ts";
 import * as z from "zod";
 import { reconcileFiles } from "../../../shared/contract/upload-file.ts";
 import { callDoor, callDoorAsService } from "../_shared/database.ts";
@@ -14,16 +15,18 @@ const BUCKET = "genesis-files";
 /** How much is read in one call; the rest is for the next. */
 const MAX_READ_BYTES = 209_715_200;
 
-const removal = z.object({ file_path: z.string(), reason: z.string() });
-const plan = z.object({
-  removed: z.array(removal),
-  to_remove: z.array(removal),
-  to_adopt: z.array(z.object({ file_path: z.string(), mime_type: z.string().nullable(), file_size: z.int() })),
-  more: z.boolean(),
-});
+const removal = lazy(() => z.object({ file_path: z.string(), reason: z.string() }));
+const plan = lazy(() =>
+  z.object({
+    removed: z.array(removal()),
+    to_remove: z.array(removal()),
+    to_adopt: z.array(z.object({ file_path: z.string(), mime_type: z.string().nullable(), file_size: z.int() })),
+    more: z.boolean(),
+  })
+);
 
 export const reconcile = route(reconcileFiles, async (input, context) => {
-  const { removed, to_remove, to_adopt, more } = plan.parse(await callDoor(context, "reconcile_files", input));
+  const { removed, to_remove, to_adopt, more } = plan().parse(await callDoor(context, "reconcile_files", input));
   if (to_remove.length > 0) {
     const { error } = await serviceClient().storage.from(BUCKET).remove(to_remove.map(({ file_path }) => file_path));
     if (error) {
@@ -43,7 +46,7 @@ export const reconcile = route(reconcileFiles, async (input, context) => {
   return { body: { removed: [...removed, ...to_remove].map(shown), adopted, more: more || !isAllRead } };
 });
 
-const shown = ({ file_path, reason }: z.output<typeof removal>) => ({ file_path, reason });
+const shown = ({ file_path, reason }: z.output<ReturnType<typeof removal>>) => ({ file_path, reason });
 
 /** Nobody asked for a refusal here: where name and bytes differ, the bytes are believed. Null where the object is gone. */
 async function adopt({ file_path, mime_type }: { file_path: string; mime_type: string | null }) {

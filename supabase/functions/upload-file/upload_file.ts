@@ -1,5 +1,6 @@
 // POST /: streams a file into the bucket. A row is reserved first and made ready last, so a file is seen with both its
 // row and its object or not at all; whichever step fails takes the ones before it back.
+import { lazy } from "../../../shared/contract/operation.ts";
 import * as z from "zod";
 import { FORM_BYTES, MAX_FILE_BYTES, uploadFile } from "../../../shared/contract/upload-file.ts";
 import { type AppContext, callerClient } from "../_shared/auth.ts";
@@ -14,7 +15,7 @@ import { type IncomingFile, receiveFile } from "./multipart.ts";
 import { takeBack } from "./take_back.ts";
 
 /** What the part itself says of the file. */
-const partShape = z.object({ file_name: z.string().min(1).max(1024), mime_type: z.string().max(255) });
+const partShape = lazy(() => z.object({ file_name: z.string().min(1).max(1024), mime_type: z.string().max(255) }));
 
 export const upload = streamedRoute(uploadFile, async (context) => {
   const limits = { maxFileBytes: MAX_FILE_BYTES, maxBodyBytes: MAX_FILE_BYTES + FORM_BYTES };
@@ -24,7 +25,7 @@ export const upload = streamedRoute(uploadFile, async (context) => {
 
 async function store(context: AppContext, fields: Record<string, string>, incoming: IncomingFile): Promise<StoredFile> {
   const { project_id, path } = parseInput(uploadFile.input, fields);
-  const { file_name, mime_type } = parseInput(partShape, { file_name: incoming.name, mime_type: incoming.mimeType });
+  const { file_name, mime_type } = parseInput(partShape(), { file_name: incoming.name, mime_type: incoming.mimeType });
   const reserved = readFile(await callDoor(context, "register_upload", { project_id, file_name, path, mime_type }));
   try {
     const type = await trueType(mime_type, await incoming.bytes.sample);

@@ -1,0 +1,98 @@
+// The two ways from a function to the database, its own connection and the Data API: same rights, and one for the other.
+import { assertEquals } from "@std/assert";
+import { stack } from "../support/stack.ts";
+import { sql } from "./behind.ts";
+import { forge } from "./credentials.ts";
+import { type FunctionProcess, platformEnvironment, startFunctionProcess } from "./function_process.ts";
+import { createTeam, createWorkflow, type Project } from "./project.ts";
+
+let team: Project;
+let workflow_id: string;
+let direct: FunctionProcess;
+Deno.test.beforeAll(async () => {
+  team = await createTeam();
+  workflow_id = await createWorkflow(team);
+  // Without the Data API, so that what answers came over the connection.
+  direct = await startWith({ SUPABASE_URL: "http://127.0.0.1:9", SUPABASE_DB_URL: stack.databaseUrl });
+});
+Deno.test.afterAll(async () => {
+  await direct[Symbol.asyncDispose]();
+  await sql().end();
+});
+
+const startWith = async (environment: Record<string, string>) =>
+  await startFunctionProcess("start-workflow", { ...await platformEnvironment(), ...environment });
+
+async function start(process: FunctionProcess, token: string | undefined) {
+  const credential = token ? { authorization: `Bearer ${token}` } : { apikey: stack.secretKey };
+  const response = await fetch(process.url, {
+    method: "POST",
+    headers: { apikey: stack.publishableKey, "content-type": "application/json", ...credential },
+    body: JSON.stringify({ workflow_id }),
+  });
+  const body = await response.json();
+  return { status: response.status, code: body.error?.code, startedBy: body.execution?.started_by };
+}
+
+Deno.test("connection: a person is themselves over it", async () => {
+  assertEquals(await start(direct, team.editor.token), { status: 201, code: undefined, startedBy: team.editor.id });
+});
+
+Deno.test("connection: who may not, may not over it either", async () => {
+  assertEquals((await start(direct, team.viewer.token)).code, "forbidden");
+  assertEquals((await start(direct, team.stranger.token)).code, "workflow_not_found");
+});
+
+Deno.test("connection: the secret key makes a worker, and nobody", async () => {
+  assertEquals(await start(direct, undefined), { status: 201, code: undefined, startedBy: null });
+});
+
+Deno.test("connection: a person whose token names a higher role stays a person", async () => {
+  for (const role of ["service_role", "postgres", "supabase_admin"]) {
+    assertEquals((await start(direct, await forge(team.stranger, { role }))).code, "workflow_not_found");
+  }
+});
+
+Deno.test("connection: people and workers at once each keep their own rights", async () => {
+  const callers = Array.from(
+    { length: 60 },
+    (_, index) => [team.editor.token, team.stranger.token, undefined][index % 3],
+  );
+  const answers = await Promise.all(callers.map((token) => start(direct, token)));
+  for (const [index, { status, startedBy }] of answers.entries()) {
+    assertEquals([status, startedBy], [[201, team.editor.id], [404, undefined], [201, null]][index % 3]);
+  }
+});
+
+Deno.test("connection: where none can be made the Data API answers", async () => {
+  await using process = await startWith({ SUPABASE_DB_URL: "postgresql://postgres:postgres@127.0.0.1:9/postgres" });
+  assertEquals((await start(process, team.editor.token)).status, 201);
+});
+
+Deno.test("connection: with DATABASE_CALLS=api it is not even tried", async () => {
+  await using process = await startWith({
+    SUPABASE_DB_URL: stack.databaseUrl,
+    SUPABASE_URL: "http://127.0.0.1:9",
+    DATABASE_CALLS: "api",
+  });
+  assertEquals((await start(process, team.editor.token)).code, "unavailable");
+});
+
+Deno.test("connection: one that breaks in the middle is unavailable, and the next call has another", async () => {
+  await using process = await startWith({ SUPABASE_DB_URL: stack.databaseUrl, SUPABASE_URL: "http://127.0.0.1:9" });
+  assertEquals((await start(process, team.editor.token)).status, 201);
+  const held = sql().begin(async (tx) => {
+    await tx`lock table public.workflow_executions in access exclusive mode`;
+    const pending = start(process, team.editor.token);
+    for (let stopped = 0; stopped === 0;) {
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      const rows = await sql()`
+        select pg_terminate_backend(pid) from pg_stat_activity
+        where application_name = 'genesis-engine' and wait_event_type = 'Lock' and query like '%start_workflow%'`;
+      stopped = rows.length;
+    }
+    return await pending;
+  });
+  assertEquals((await held).code, "unavailable");
+  assertEquals((await start(process, team.editor.token)).status, 201);
+});
