@@ -37,7 +37,8 @@ const pool = lazy(async (): Promise<Sql> => {
     ssl: env.isLocal ? false : "prefer",
     fetch_types: false,
     onnotice: () => {},
-    connection: { application_name: "genesis-engine", statement_timeout: 60_000 },
+    // The Data API's own limit: with more, a few requests that take for ever would keep the pool from everybody else.
+    connection: { application_name: "genesis-engine", statement_timeout: 8_000 },
   });
 });
 

@@ -8,7 +8,7 @@ import { ERROR_CODES, type ErrorBody, isErrorCode } from "../../../shared/errors
 import { INSIDES } from "../../support/http.ts";
 import { stack } from "../../support/stack.ts";
 import { BAD_CREDENTIALS } from "../credentials.ts";
-import { type FunctionProcess, startFunctionProcess } from "../function_process.ts";
+import { type FunctionProcess, platformEnvironment, startFunctionProcess } from "../function_process.ts";
 import { CONTRACTS } from "../routes.ts";
 import { type HostileRequest, hostileRequests, type Sender } from "./requests.ts";
 import { rawPaths } from "./raw_paths.ts";
@@ -65,7 +65,10 @@ export function testHostileInput(slug: string): void {
       const world = await createWorld();
       return { world, before: await fingerprint(world), credentials: await credentialsOf(world) };
     })();
-  const process = () => started ??= startFunctionProcess(slug);
+  // As on the platform, with a connection of its own to the database; what comes by the gateway has the stack's choice.
+  const process = () =>
+    started ??= (async () =>
+      await startFunctionProcess(slug, { ...await platformEnvironment(), SUPABASE_DB_URL: stack.databaseUrl }))();
   Deno.test.afterAll(async () => await (await started)?.[Symbol.asyncDispose]());
 
   async function shoot(request: HostileRequest, credentials: Credentials, base: string): Promise<void> {
