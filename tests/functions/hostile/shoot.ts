@@ -65,10 +65,15 @@ export function testHostileInput(slug: string): void {
       const world = await createWorld();
       return { world, before: await fingerprint(world), credentials: await credentialsOf(world) };
     })();
-  // As on the platform, with a connection of its own to the database; what comes by the gateway has the stack's choice.
-  const process = () =>
-    started ??= (async () =>
-      await startFunctionProcess(slug, { ...await platformEnvironment(), SUPABASE_DB_URL: stack.databaseUrl }))();
+  const start = async () =>
+    await startFunctionProcess(slug, {
+      ...await platformEnvironment(),
+      // As on the platform, with a connection of its own; what comes by the gateway goes as the stack has it.
+      SUPABASE_DB_URL: stack.databaseUrl,
+      // With room for ever, V8 collects when it likes: so what is kept shows as growth, or as the end of the process.
+      DENO_V8_FLAGS: "--max-old-space-size=80,--max-semi-space-size=4",
+    });
+  const process = () => started ??= start();
   Deno.test.afterAll(async () => await (await started)?.[Symbol.asyncDispose]());
 
   async function shoot(request: HostileRequest, credentials: Credentials, base: string): Promise<void> {
