@@ -23,12 +23,12 @@ Deno.test.afterAll(async () => {
 const startWith = async (environment: Record<string, string>) =>
   await startFunctionProcess("start-workflow", { ...await platformEnvironment(), ...environment });
 
-async function start(process: FunctionProcess, token: string | undefined) {
+async function start(process: FunctionProcess, token: string | undefined, idempotency_key?: string) {
   const credential = token ? { authorization: `Bearer ${token}` } : { apikey: stack.secretKey };
   const response = await fetch(process.url, {
     method: "POST",
     headers: { apikey: stack.publishableKey, "content-type": "application/json", ...credential },
-    body: JSON.stringify({ workflow_id }),
+    body: JSON.stringify({ workflow_id, idempotency_key }),
   });
   const body = await response.json();
   return { status: response.status, code: body.error?.code, startedBy: body.execution?.started_by };
@@ -79,20 +79,25 @@ Deno.test("connection: with DATABASE_CALLS=api it is not even tried", async () =
 });
 
 Deno.test("connection: one that breaks in the middle is unavailable, and the next call has another", async () => {
-  await using process = await startWith({ SUPABASE_DB_URL: stack.databaseUrl, SUPABASE_URL: "http://127.0.0.1:9" });
-  assertEquals((await start(process, team.editor.token)).status, 201);
-  const held = sql().begin(async (tx) => {
-    await tx`lock table public.workflow_executions in access exclusive mode`;
-    const pending = start(process, team.editor.token);
+  const name = `breaks-${crypto.randomUUID()}`;
+  await using process = await startWith({
+    SUPABASE_DB_URL: `${stack.databaseUrl}?application_name=${name}`,
+    SUPABASE_URL: "http://127.0.0.1:9",
+  });
+  const key = crypto.randomUUID();
+  const broken = await sql().begin(async (tx) => {
+    // Two starts with one key take turns: this one is made to wait.
+    await tx`select pg_advisory_xact_lock(hashtextextended('start:' || ${workflow_id} || ${key}, 0))`;
+    const pending = start(process, team.editor.token, key);
     for (let stopped = 0; stopped === 0;) {
       await new Promise((resolve) => setTimeout(resolve, 50));
       const rows = await sql()`
         select pg_terminate_backend(pid) from pg_stat_activity
-        where application_name = 'genesis-engine' and wait_event_type = 'Lock' and query like '%start_workflow%'`;
+        where application_name = ${name} and wait_event_type = 'Lock'`;
       stopped = rows.length;
     }
     return await pending;
   });
-  assertEquals((await held).code, "unavailable");
-  assertEquals((await start(process, team.editor.token)).status, 201);
+  assertEquals(broken.code, "unavailable");
+  assertEquals((await start(process, team.editor.token, key)).status, 201);
 });
