@@ -13,9 +13,9 @@ import { CONTRACTS } from "../routes.ts";
 import { type HostileRequest, hostileRequests, type Sender } from "./requests.ts";
 import { rawPaths } from "./raw_paths.ts";
 import { createWorld, fingerprint, type World } from "./world.ts";
+import { SEED } from "../../support/seed.ts";
 
 const RUNS = Math.max(1000, Number(Deno.env.get("GENESIS_RUNS") ?? 1000));
-const SEED = Number(Deno.env.get("GENESIS_SEED") ?? Date.now() % 2 ** 31);
 /** How many are under way at once. */
 const AT_ONCE = 20;
 /** Every so many go through the stack's gateway instead of straight to the function. */
