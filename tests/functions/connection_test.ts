@@ -24,7 +24,7 @@ const startWith = async (environment: Record<string, string>) =>
   await startFunctionProcess("start-workflow", { ...await platformEnvironment(), ...environment });
 
 async function start(process: FunctionProcess, token: string | undefined, idempotency_key?: string) {
-  const credential = token ? { authorization: `Bearer ${token}` } : { apikey: stack.secretKey };
+  const credential: Record<string, string> = token ? { authorization: `Bearer ${token}` } : { apikey: stack.secretKey };
   const response = await fetch(process.url, {
     method: "POST",
     headers: { apikey: stack.publishableKey, "content-type": "application/json", ...credential },
