@@ -80,14 +80,16 @@ language plpgsql
 immutable
 set search_path = ''
 as $$
+declare
+  v_moved jsonb := p_left;
+  v_status text;
 begin
-  if p_right = '{}' then
-    return p_left;
-  end if;
-  return (
-    select coalesce(jsonb_object_agg(k.key, coalesce(p_left -> k.key, '[]') || coalesce(p_right -> k.key, '[]')), '{}')
-    from (select jsonb_object_keys(p_left) as key union select jsonb_object_keys(p_right)) as k
-  );
+  for v_status in select k from jsonb_object_keys(p_right) as k loop
+    v_moved := v_moved || jsonb_build_object(
+      v_status, case when v_moved ? v_status then (v_moved -> v_status) || (p_right -> v_status) else p_right -> v_status end
+    );
+  end loop;
+  return v_moved;
 end
 $$;
 
@@ -595,7 +597,7 @@ begin
 
   select p.* into v_progress from private.execution_progress as p where p.workflow_execution_id = v_map.workflow_execution_id;
   perform private.enter_graph(v_progress.root_execution_id);
-  select jsonb_agg(coalesce(t.output_data, 'null') order by t.map_index) into v_output
+  select json_agg(coalesce(t.output_data, 'null') order by t.map_index)::jsonb into v_output
   from public.agent_tasks as t
   where t.workflow_execution_id = v_map.workflow_execution_id and t.node_index = v_map.node_index
     and t.iteration = v_map.iteration and t.map_index is not null;

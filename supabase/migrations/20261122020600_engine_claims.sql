@@ -221,12 +221,12 @@ begin
       jsonb_build_object('attempt', c.attempt, 'worker_id', c.worker_id)
     from claimed as c
   )
-  select jsonb_agg(jsonb_build_object(
+  select json_agg(json_build_object(
     'id', c.id, 'lease_token', c.token, 'lease_expires_at', c.lease_expires_at, 'execution_id', c.workflow_execution_id,
     'project_id', c.project_id, 'node_id', c.node_id, 'agent_type', c.agent_type, 'agent_id', c.agent_id,
     'attempt', c.attempt, 'max_attempts', c.max_attempts, 'map_index', c.map_index, 'iteration', c.iteration,
     'input_data', c.input_data
-  ) order by c.priority desc, c.available_at, c.node_index, c.map_index)
+  ) order by c.priority desc, c.available_at, c.node_index, c.map_index)::jsonb
   into v_tasks
   from claimed as c;
   return v_tasks;

@@ -102,8 +102,8 @@ begin
     where t.id = l.id
     returning t.id, t.status
   )
-  select coalesce(jsonb_object_agg(r.status, r.ids), '{}') into v_moved
-  from (select r.status, jsonb_agg(r.id) as ids from reopened as r group by r.status) as r;
+  select coalesce(json_object_agg(r.status, r.ids), '{}')::jsonb into v_moved
+  from (select r.status, json_agg(r.id) as ids from reopened as r group by r.status) as r;
   return v_moved;
 end
 $$;

@@ -130,8 +130,8 @@ begin
   v_current := array(
     select t.id from public.agent_tasks as t where t.id = any (v_kept) and private.is_current(t)
   );
-  select coalesce(jsonb_object_agg(k.status, k.ids), '{}') into v_kept_moved
-  from (select t.status, jsonb_agg(t.id) as ids from public.agent_tasks as t where t.id = any (v_kept) group by t.status) as k;
+  select coalesce(json_object_agg(k.status, k.ids), '{}')::jsonb into v_kept_moved
+  from (select t.status, json_agg(t.id) as ids from public.agent_tasks as t where t.id = any (v_kept) group by t.status) as k;
 
   v_outcome := private.settle(v_execution_id, v_current, v_ready, v_mode <> 'plain', true);
   perform private.add_event(

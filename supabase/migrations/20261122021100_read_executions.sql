@@ -64,9 +64,9 @@ begin
   v_id := split_part(coalesce(p_after, '0-0'), '-', 2)::bigint;
 
   select
-    coalesce(jsonb_agg(jsonb_build_object(
+    coalesce(json_agg(json_build_object(
       'id', e.id, 'type', e.type, 'task_id', e.task_id, 'data', e.data, 'created_at', e.created_at
-    ) order by e.transaction_id, e.id), '[]'),
+    ) order by e.transaction_id, e.id), '[]')::jsonb,
     count(*),
     (array_agg(e.transaction_id::text || '-' || e.id order by e.transaction_id desc, e.id desc))[1]
   into v_events, v_count, v_cursor

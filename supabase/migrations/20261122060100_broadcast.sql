@@ -44,8 +44,8 @@ begin
   for v_events in
     select
       e.workflow_execution_id, min(e.transaction_id) as transaction_id, bool_or(e.task_id is null) as has_whole,
-      jsonb_agg(
-        jsonb_build_object(
+      json_agg(
+        json_build_object(
           'id', e.id, 'type', e.type, 'task_id', e.task_id, 'attempt', e.data -> 'attempt',
           'moved', jsonb_strip_nulls(jsonb_build_object(
             'blocked', e.data -> 'blocked', 'pending', e.data -> 'pending', 'waiting', e.data -> 'waiting',
@@ -53,7 +53,7 @@ begin
             'cancelled', e.data -> 'cancelled'
           ))
         ) order by e.id
-      ) as events
+      )::jsonb as events
     from new_rows as e
     group by e.workflow_execution_id
   loop
