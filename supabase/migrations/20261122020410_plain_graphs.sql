@@ -1,0 +1,129 @@
+-- Graphs of agents and plain edges: every edge behind a completed task is taken, so a completion counts down what it leads
+-- to and looks at nothing else.
+
+-- One edge into a join (or the end, -1) of a plain graph is resolved: was it the last?
+create function private.count_down(p_execution_id uuid, p_node_index integer, p_shard smallint)
+returns boolean
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+declare
+  v_left integer;
+begin
+  if p_shard is not null then
+    update private.countdowns as c set remaining = c.remaining - 1
+    where c.workflow_execution_id = p_execution_id and c.node_index = p_node_index and c.shard = p_shard
+    returning c.remaining into v_left;
+    if v_left > 0 or p_shard = 0 then
+      return v_left = 0;
+    end if;
+  end if;
+  if p_node_index < 0 then
+    update private.execution_progress as p set remaining = p.remaining - 1
+    where p.workflow_execution_id = p_execution_id
+    returning p.remaining into v_left;
+  else
+    update public.agent_tasks as t set remaining = t.remaining - 1
+    where t.workflow_execution_id = p_execution_id and t.node_index = p_node_index and t.iteration = 0 and t.map_index is null
+      and t.status = 'blocked'
+    returning t.remaining into v_left;
+  end if;
+  return v_left = 0;
+end
+$$;
+
+-- Behind a completed task of a plain graph, where every edge is taken. Costs the node's edges and no more. Answers like
+-- settle: the tasks it moved, and "end" when nothing is left.
+create function private.advance_plain(p_task public.agent_tasks)
+returns jsonb
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+declare
+  v_node record;
+  v_input jsonb;
+  v_ready integer[] := '{}';
+  v_ids uuid[];
+  v_counted_ids uuid[];
+  v_too_large text;
+  v_ends boolean := false;
+begin
+  select n.unlocks, n.counts, n.count_shards into v_node
+  from private.workflow_nodes as n where n.version_id = p_task.version_id and n.node_index = p_task.node_index;
+
+  -- What only this node leads to, without a delay or an input of its own, is given the output as it is.
+  if v_node.unlocks <> '{}' then
+    v_input := jsonb_build_object(p_task.node_id, p_task.output_data);
+    if pg_column_size(v_input) > 131072 and octet_length(v_input::text) > 1048576 then
+      perform private.refuse_large_input(p_task.node_id);
+    end if;
+    with changed as (
+      update public.agent_tasks as t
+      set status = 'pending', remaining = 0, has_live_edge = true, available_at = now(), input_data = v_input
+      where t.workflow_execution_id = p_task.workflow_execution_id and t.node_index = any (v_node.unlocks) and t.iteration = 0
+        and t.map_index is null
+      returning t.id
+    )
+    select array_agg(c.id) into v_ids from changed as c;
+  end if;
+
+  -- In the order of the graph: two completions with successors in common wait in line instead of for each other.
+  for v_place in 1 .. cardinality(v_node.counts) loop
+    if private.count_down(p_task.workflow_execution_id, v_node.counts[v_place], v_node.count_shards[v_place]) then
+      if v_node.counts[v_place] < 0 then
+        v_ends := true;
+      else
+        v_ready := array_append(v_ready, v_node.counts[v_place]);
+      end if;
+    end if;
+  end loop;
+
+  -- In a statement of its own: only a new snapshot sees the outputs of predecessors that committed while this one waited
+  -- for a counter.
+  if v_ready <> '{}' then
+    with changed as (
+      update public.agent_tasks as t
+      set status = 'pending', remaining = 0, has_live_edge = true,
+        available_at = now() + make_interval(secs => n.delay_seconds),
+        input_data = private.task_input(t.workflow_execution_id, t.version_id, t.node_index)
+      from private.workflow_nodes as n
+      where n.version_id = p_task.version_id and n.node_index = any (v_ready)
+        and t.workflow_execution_id = p_task.workflow_execution_id and t.node_index = n.node_index and t.iteration = 0
+        and t.map_index is null
+      returning t.id, t.node_id, pg_column_size(t.input_data) > 131072 and octet_length(t.input_data::text) > 1048576 as is_large
+    )
+    select array_agg(c.id), min(c.node_id) filter (where c.is_large) into v_counted_ids, v_too_large
+    from changed as c;
+    if v_too_large is not null then
+      perform private.refuse_large_input(v_too_large);
+    end if;
+    v_ids := v_ids || v_counted_ids;
+  end if;
+  return jsonb_build_object(
+    'moved', case when v_ids is null then '{}' else jsonb_build_object('pending', v_ids) end,
+    'end', case when v_ends then 'completed' end
+  );
+end
+$$;
+
+-- The end of a plain execution with its last task, which has nothing open: both events in one statement.
+create function private.complete_plain(p_task public.agent_tasks, p_data jsonb)
+returns void
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+begin
+  perform private.close_execution(p_task.workflow_execution_id, 'completed', null);
+  insert into public.execution_events (workflow_execution_id, project_id, task_id, type, data)
+  values
+    (p_task.workflow_execution_id, p_task.project_id, p_task.id, 'task.completed', p_data),
+    (p_task.workflow_execution_id, p_task.project_id, null, 'execution.completed', '{}');
+  perform private.tell_parent(p_task.workflow_execution_id, false);
+end
+$$;

@@ -1,0 +1,101 @@
+-- Workflows inside workflows: a task starts an execution, waits for it, and takes its final state or its failure.
+
+-- A task of type workflow whose turn has come: the workflow's current version (or the one named) starts inside it.
+-- Answers like expand_map.
+create function private.start_child(p_task public.agent_tasks)
+returns jsonb
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+declare
+  c_max_depth constant integer := 10;
+  v_options jsonb;
+  v_version public.workflow_versions;
+  v_depth integer;
+  v_input jsonb := private.task_input(p_task.workflow_execution_id, p_task.version_id, p_task.node_index);
+  v_child_id uuid;
+  v_child public.workflow_executions;
+begin
+  select n.options into v_options
+  from private.workflow_nodes as n where n.version_id = p_task.version_id and n.node_index = p_task.node_index;
+  select p.depth into v_depth from private.execution_progress as p where p.workflow_execution_id = p_task.workflow_execution_id;
+  select v.* into v_version
+  from public.workflows as w
+  join public.workflow_versions as v on v.workflow_id = w.id
+  where w.id = (v_options ->> 'workflow_id')::uuid and w.project_id = p_task.project_id
+    and v.version = coalesce(private.as_integer(v_options -> 'version'), w.current_version);
+  if v_version.id is null then
+    return jsonb_build_object('error', format('The workflow of %s is gone.', p_task.node_id));
+  elsif v_depth >= c_max_depth then
+    return jsonb_build_object('error', format('Workflows are nested more than %s deep at %s.', c_max_depth, p_task.node_id));
+  elsif octet_length(v_input::text) > 1048576 then
+    perform private.refuse_large_input(p_task.node_id);
+  end if;
+  v_child_id := private.create_execution(v_version, v_input, null, p_task.id, null);
+  select x.* into v_child from public.workflow_executions as x where x.id = v_child_id;
+  if v_child.status = 'failed' then
+    return jsonb_build_object('error', v_child.error_message);
+  elsif v_child.status = 'completed' and octet_length(v_child.state::text) > 1048576 then
+    return jsonb_build_object('error', format('The final state of %s is over 1 MiB.', p_task.node_id));
+  end if;
+  update public.agent_tasks as t
+  set status = case when v_child.status = 'completed' then 'completed' else 'waiting' end, remaining = 0, input_data = v_input,
+    started_at = now(), output_data = case when v_child.status = 'completed' then v_child.state end,
+    completed_at = case when v_child.status = 'completed' then now() end
+  where t.id = p_task.id;
+  return jsonb_build_object('status', case when v_child.status = 'completed' then 'completed' else 'waiting' end);
+end
+$$;
+
+-- What ran inside a task has ended: its state is the task's output, or its failure the task's. A task that does not wait
+-- (its own execution is ending, or it is only now starting this one) has no need to know.
+create function private.resume_parent(p_execution_id uuid, p_alone boolean)
+returns void
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+declare
+  v_child public.workflow_executions;
+  v_task public.agent_tasks;
+  v_root uuid;
+begin
+  select x.* into v_child from public.workflow_executions as x where x.id = p_execution_id;
+  select p.root_execution_id into v_root from private.execution_progress as p where p.workflow_execution_id = p_execution_id;
+  perform private.enter_graph(v_root);
+  select t.* into v_task from public.agent_tasks as t where t.id = v_child.parent_task_id for no key update;
+  if v_task.status is distinct from 'waiting' then
+    return;
+  end if;
+  if v_child.status <> 'completed' then
+    perform private.give_up(v_task, coalesce(v_child.error_message, format('The workflow inside was %s.', v_child.status)), '{}', p_alone);
+  elsif octet_length(v_child.state::text) > 1048576 then
+    perform private.give_up(v_task, format('The final state of %s is over 1 MiB.', v_task.node_id), '{}', p_alone);
+  else
+    update public.agent_tasks as t set status = 'completed', output_data = v_child.state, completed_at = now()
+    where t.id = v_task.id;
+    perform private.record_step(
+      v_task, 'task.completed', '{}', private.settle(v_task.workflow_execution_id, array[v_task.id], '{}', false, p_alone), p_alone
+    );
+  end if;
+end
+$$;
+
+create function private.tell_parent(p_execution_id uuid, p_alone boolean)
+returns void
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+begin
+  if exists (
+    select from private.execution_progress as p where p.workflow_execution_id = p_execution_id and p.depth > 0
+  ) then
+    perform private.resume_parent(p_execution_id, p_alone);
+  end if;
+end
+$$;
