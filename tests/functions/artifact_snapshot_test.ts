@@ -100,10 +100,22 @@ Deno.test("artifact_snapshot: the zip holds every file byte for byte, under its 
   };
   for (const [file, text] of Object.entries(files)) await save(project, file, text);
   const response = await download(project.viewer, { project_id: project.id });
-  assertEquals([response.status, response.headers.get("content-type")], [200, "application/zip"]);
+  assertEquals([response.status, response.headers.get("content-type")], [200, "application/octet-stream"]);
   assertMatch(response.headers.get("content-disposition") ?? "", /^attachment; filename="project-[\w-]+\.zip"$/);
   assert(response.headers.get("x-request-id"));
   assertEquals(unzip(new Uint8Array(await response.arrayBuffer())), files);
+});
+
+Deno.test("artifact_snapshot: supabase.functions.invoke gives the zip's bytes", async () => {
+  const project = await fresh();
+  await save(project, "a.txt", "grüße");
+  const { data, error } = await project.viewer.client.functions.invoke(
+    `save-artifact/snapshot?project_id=${project.id}&format=zip`,
+    { method: "GET" },
+  );
+  assertEquals(error, null);
+  assert(data instanceof Blob);
+  assertEquals(unzip(new Uint8Array(await data.arrayBuffer())), { "a.txt": "grüße" });
 });
 
 Deno.test("artifact_snapshot: a zip larger than a page is one moment, whole, and holds no deleted file", async () => {

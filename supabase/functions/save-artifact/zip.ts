@@ -34,7 +34,8 @@ export async function zipSnapshot(context: AppContext, { project_id, at, executi
   const moment = first.at.slice(0, 19).replaceAll(":", "");
   return new Response(makeZip(files()), {
     headers: {
-      "content-type": "application/zip",
+      // Not application/zip: supabase-js reads what it does not know as text, and text is not the archive's bytes.
+      "content-type": "application/octet-stream",
       "content-disposition": `attachment; filename="project-${project_id}-${moment}.zip"`,
     },
   });
