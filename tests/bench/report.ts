@@ -40,8 +40,7 @@ export function toMarkdown(report: Report): string {
     HEAD,
     "# Bench",
     `${date}, ${cpu}, ${cores} cores, ${memory_gib} GiB, ${os}; PostgreSQL ${postgresql} as it comes (every commit on ` +
-    `disk), Deno ${deno}. The middle of ${report.rounds} rounds in which the contenders took turns; in brackets the ` +
-    "middle of the rounds' ratios to the contender marked 1.00.",
+    `disk), Deno ${deno}. ${spread(report.rounds)} to the contender marked 1.00.`,
     ...sets.flatMap((
       set,
     ) => [`## ${title(set)}`, ABOUT[set] ?? "", markdownTable(report.measures.filter((m) => m.set === set))]),
@@ -50,6 +49,11 @@ export function toMarkdown(report: Report): string {
       : []),
   ].filter(Boolean).join("\n\n") + "\n";
 }
+
+const spread = (rounds: number) =>
+  rounds === 1
+    ? "One round in which the contenders took turns; in brackets the ratio"
+    : `The middle of ${rounds} rounds in which the contenders took turns; in brackets the middle of the rounds' ratios`;
 
 const title = (set: string) => set.charAt(0).toUpperCase() + set.slice(1);
 

@@ -10,17 +10,22 @@ Deno.test("the mission names eleven tables", () => {
   assertEquals(Object.keys(SEED_TABLES).length, 11);
 });
 
+/** What the API reads like a column, but is a function of the row: the text of an artifact, which is stored once. */
+const COMPUTED = ["code_artifacts.content"];
+
 for (const [table, columns] of Object.entries(SEED_TABLES)) {
-  Deno.test(`${table} has every column of the mission, or a computed field, with its type`, async () => {
+  const fields = COMPUTED.filter((name) => name.startsWith(`${table}.`)).map((name) => name.slice(table.length + 1));
+  const name = fields.length > 0 ? `, ${fields} computed` : "";
+  Deno.test(`${table} has every column of the mission with its type${name}`, async () => {
     const rows = await db.sql`
       select a.attname as name, t.typname as type
       from pg_attribute as a join pg_type as t on t.oid = a.atttypid
       where a.attrelid = to_regclass(${`public.${table}`}) and a.attnum > 0 and not a.attisdropped
       union all
-      -- The API reads a function of a table's row like a column of it.
       select p.proname, t.typname
       from pg_proc as p join pg_type as t on t.oid = p.prorettype join pg_class as c on p.proargtypes = array[c.reltype]::oidvector
-      where c.oid = to_regclass(${`public.${table}`}) and p.pronamespace = 'public'::regnamespace`;
+      where c.oid = to_regclass(${`public.${table}`}) and p.pronamespace = 'public'::regnamespace
+        and p.proname = any (${fields})`;
     const found = new Map(rows.map((row) => [row.name, row.type]));
     const types: Record<string, string> = { integer: "int4", bigint: "int8", boolean: "bool" };
     for (const [name, type] of Object.entries(columns)) assertEquals(found.get(name), types[type] ?? type, name);
