@@ -61,7 +61,7 @@ export const signUpload = operation({
   method: "POST",
   path: "/signed",
   summary: "Begin a direct or resumable upload: `storage.from(upload.bucket).uploadToSignedUrl(upload.path, " +
-    "upload.token, body)`, or TUS where `upload.resumable` is not null. The file is nobody's until /finish.",
+    "upload.token, body)`, or any TUS client with `upload.resumable`. The file is nobody's until /finish.",
   callers: ["user", "secret"],
   body: "json",
   input: () =>
@@ -80,13 +80,13 @@ export const signUpload = operation({
         token: z.string(),
         bucket: z.string(),
         path: z.string(),
-        /** For any TUS client; null where Storage has no resumable upload, as on the local stack. */
+        /** For any TUS client, in pieces of this size; the bytes have to be there before `expires_at`. */
         resumable: z.object({
           url: z.url(),
           chunk_bytes: z.int(),
           headers: z.record(z.string(), z.string()),
           metadata: z.record(z.string(), z.string()),
-        }).nullable(),
+        }),
       }),
       expires_at: time(),
     }),
