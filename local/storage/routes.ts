@@ -11,6 +11,7 @@ import {
 import { getInfo, getObject, getPublicInfo, getPublicObject, getSignedObject } from "./download.ts";
 import { listObjects, listObjectsV2 } from "./list.ts";
 import { copyObject, moveObject, removeObject, removeObjects } from "./manage.ts";
+import { renderObject, renderPublicObject, renderSignedObject } from "./render.ts";
 import type { Operation } from "./request.ts";
 import { resumeUpload } from "./resumable.ts";
 import { signObject, signObjects } from "./sign.ts";
@@ -63,10 +64,9 @@ export const routes: Route[] = [
   route("DELETE", "/object/:bucket", "object.delete_many", removeObjects),
   route("DELETE", "/object/:bucket/*", "object.delete", removeObject),
 
-  // Images are not transformed here: the original is sent as it is.
-  route("GET", "/render/image/public/:bucket/*", "render.image_public", getPublicObject),
-  route("GET", "/render/image/authenticated/:bucket/*", "render.image_authenticated", getObject),
-  route("GET", "/render/image/sign/:bucket/*", "render.image_sign", getSignedObject),
+  route("GET", "/render/image/public/:bucket/*", "render.image_public", renderPublicObject),
+  route("GET", "/render/image/authenticated/:bucket/*", "render.image_authenticated", renderObject),
+  route("GET", "/render/image/sign/:bucket/*", "render.image_sign", renderSignedObject),
 
   route("DELETE", "/cdn/.+", "object.purge_cache", purgeCache),
   route("POST", RESUMABLE, "tus.upload.create", resumeUpload),

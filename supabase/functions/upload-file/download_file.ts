@@ -13,8 +13,7 @@ export const download = route(downloadFile, async (input, context) => {
   const { file_id, expires_in_seconds, download, ...size } = input;
   const file = readFile(await callDoor(context, "download_file", { file_id }));
   const isAsked = Object.values(size).some((value) => value !== undefined);
-  // The local stack has no transformation, and says so here rather than by the bytes.
-  const transformed = isAsked && env.hasImageTransforms && !env.isLocal && TRANSFORMABLE.test(file.mime_type ?? "");
+  const transformed = isAsked && env.hasImageTransforms && TRANSFORMABLE.test(file.mime_type ?? "");
   const link = await signLink(callerClient(context), file, {
     seconds: expires_in_seconds,
     saveAs: download ? file.file_name : undefined,
