@@ -1253,6 +1253,7 @@ export type Database = {
       };
       "list_events": { Args: { "after"?: string; "execution_id": string; "limit"?: number }; Returns: Json };
       "list_invitations": { Args: { "project_id": string }; Returns: Json };
+      "open_link": { Args: { "file_id": string; "user_id"?: string }; Returns: Json };
       "open_share": { Args: { "token_sha256": string }; Returns: Json };
       "publish_workflow": { Args: { "workflow_id": string }; Returns: Json };
       "reconcile_files": {

@@ -15,8 +15,8 @@ export interface Files {
   upload(file: Blob, options?: UploadOptions): Promise<OutputOf<"uploadFile">>;
   /** The newest first. */
   list(options?: { limit?: number }): Promise<StoredFile[]>;
-  /** A link to read a file without a credential, for so many seconds (an hour where absent). */
-  url(file: Pick<StoredFile, "file_path">, options?: { seconds?: number; download?: boolean }): Promise<string>;
+  /** A link to read a file without a credential, for five minutes or so many seconds, an hour at most; it ends with membership. */
+  url(file: Pick<StoredFile, "id">, options?: { seconds?: number; download?: boolean }): Promise<string>;
   download(file: Pick<StoredFile, "file_path">): Promise<Blob>;
   /** Deletes the file with its shares; for who uploaded it, and for owners. */
   remove(file: Pick<StoredFile, "id">): Promise<void>;
@@ -36,8 +36,9 @@ export function filesOf(supabase: Client, projectId: string): Files {
       );
       return rows as StoredFile[];
     },
-    async url({ file_path }, { seconds = 3600, download = false } = {}) {
-      return storedOf(await bucket().createSignedUrl(file_path, seconds, { download })).signedUrl;
+    async url({ id }, { seconds, download } = {}) {
+      const input = { file_id: id, expires_in_seconds: seconds, download };
+      return (await call(supabase, OPERATIONS.downloadFile, input) as OutputOf<"downloadFile">).signed_url;
     },
     async download({ file_path }) {
       return storedOf(await bucket().download(file_path));

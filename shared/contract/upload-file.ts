@@ -12,7 +12,7 @@ export const FORM_BYTES = 65_536;
 /** How long a link to a file's bytes lives, in seconds, where the caller asks for nothing else. */
 export const LINK_SECONDS = 300;
 
-/** How long a share's visitor has to begin the download, in seconds. */
+/** How long the visitor of a link or a share has to begin the download, in seconds. */
 export const SHARED_LINK_SECONDS = 60;
 
 export const file = lazy(() =>
@@ -133,6 +133,19 @@ export const downloadFile = operation({
   errors: ["file_not_found", "unavailable"],
 });
 
+export const openLink = operation({
+  name: "open_link",
+  method: "GET",
+  path: "/content/:token",
+  summary: "Where a `signed_url` leads: redirects to Storage, while who got the link may read the file. For anyone.",
+  callers: [],
+  body: "none",
+  input: () => z.object({ token: z.string().max(1000) }),
+  output: () => z.null(),
+  statuses: [302],
+  errors: ["file_not_found", "unavailable"],
+});
+
 export const deleteFile = operation({
   name: "delete_file",
   method: "DELETE",
@@ -223,6 +236,7 @@ export const operations = [
   signUpload,
   finishUpload,
   downloadFile,
+  openLink,
   deleteFile,
   shareFile,
   openShare,
