@@ -40,6 +40,8 @@ Deno.test("a batch with an artifact among its reports has its executions alone",
   await using other = await openTransaction(db, "worker");
   const pending = other.rpc("complete_task", report(c));
   await waitUntilBlocked(db, other, pending);
+  const [waiting] = await db.sql`select wait_event from pg_stat_activity where pid = ${other.pid}`;
+  assertEquals(waiting?.wait_event, "advisory");
   await batch.commit();
   await pending;
 });
