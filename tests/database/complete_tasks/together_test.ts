@@ -47,17 +47,23 @@ Deno.test("a batch with an artifact among its reports has its executions alone",
 });
 
 Deno.test("batches that meet at the same counters in opposite order wait in line", async () => {
-  const [one, two] = [await startRun(db, wide), await startRun(db, wide)];
+  const runs = [await startRun(db, wide), await startRun(db, wide)].toSorted((a, b) => a.id < b.id ? -1 : 1);
+  const [one, two] = runs as [Run, Run];
   // n0 and n5 are counted in the same place.
   const [a0, a5] = await claimed(one, "n0", "n5");
   const [b0, b5] = await claimed(two, "n0", "n5");
+  await using holder = await openTransaction(db, "worker");
+  await holder.rpc("complete_task", report(await one.lease("n10")));
   await using first = await openTransaction(db, "worker");
+  const earlier = first.rpc("complete_tasks", { results: [report(a0), report(b0)] });
+  await waitUntilBlocked(db, first, earlier);
   await using second = await openTransaction(db, "worker");
-  await first.rpc("complete_tasks", { results: [report(a0), report(b0)] });
-  const pending = second.rpc("complete_tasks", { results: [report(b5), report(a5)] });
-  await waitUntilBlocked(db, second, pending);
+  const later = second.rpc("complete_tasks", { results: [report(b5), report(a5)] });
+  await waitUntilBlocked(db, second, later);
+  await holder.commit();
+  assertEquals(codes(await earlier), ["ok", "ok"]);
   await first.commit();
-  assertEquals(codes(await pending), ["ok", "ok"]);
+  assertEquals(codes(await later), ["ok", "ok"]);
 });
 
 Deno.test("an input that would get too large is the matter of the report that makes it so", async () => {
