@@ -239,6 +239,7 @@ export type Database = {
           "content": string;
           "created_at": string;
           "id": string;
+          "idempotency_key": string | null;
           "metadata": NonNullable<Json>;
           "role": string;
           "session_id": string;
@@ -251,6 +252,7 @@ export type Database = {
           "content": string;
           "created_at"?: string;
           "id"?: string;
+          "idempotency_key"?: string | null;
           "metadata"?: NonNullable<Json>;
           "role": string;
           "session_id": string;
@@ -262,6 +264,7 @@ export type Database = {
           "content"?: string;
           "created_at"?: string;
           "id"?: string;
+          "idempotency_key"?: string | null;
           "metadata"?: NonNullable<Json>;
           "role"?: string;
           "session_id"?: string;
