@@ -1,7 +1,6 @@
 -- What a completion pays for being told live. Measured beside the same completions without the triggers, most of it went
 -- to queries that gather and group what is nearly always one event of one execution, and to a savepoint and two calls per
--- message. Now what a statement tells is gathered without a query and written at once, as realtime.send would write it;
--- only what concerns several executions is grouped and sent one by one.
+-- message. Now what a statement tells is gathered without a query and written by one, as realtime.send would write it.
 
 -- Sends on a private topic. No broadcast may fail the change it tells of: what cannot be written is lost with a warning,
 -- as realtime.send has it, and without Realtime in the database there is nobody to tell. What Realtime might refuse for
@@ -77,17 +76,7 @@ begin
   end loop;
   v_payload := jsonb_build_object('transaction_id', v_event.transaction_id, 'events', to_jsonb(v_events));
 
-  if v_executions[1] = all (v_executions) and pg_column_size(v_payload) <= 131072 then
-    if v_projects is null then
-      insert into realtime.messages (topic, extension, event, private, payload)
-      values ('execution:' || v_executions[1], 'broadcast', 'events', true, v_payload);
-    else
-      insert into realtime.messages (topic, extension, event, private, payload)
-      values
-        ('execution:' || v_executions[1], 'broadcast', 'events', true, v_payload),
-        ('project:' || v_projects[1], 'broadcast', 'executions', true, jsonb_build_object('executions', v_wholes));
-    end if;
-  else
+  if pg_column_size(v_payload) > 131072 then
     perform private.broadcast('execution:' || e.id, 'events', jsonb_build_object(
       'transaction_id', v_event.transaction_id, 'events', json_agg(e.told order by e.place)
     ))
@@ -98,6 +87,25 @@ begin
     ))
     from unnest(v_projects, v_wholes) with ordinality as e (id, told, place)
     group by e.id;
+  elsif v_executions[1] <> any (v_executions) then
+    insert into realtime.messages (topic, extension, event, private, payload)
+    select
+      'execution:' || e.id, 'broadcast', 'events', true,
+      jsonb_build_object('transaction_id', v_event.transaction_id, 'events', json_agg(e.told order by e.place))
+    from unnest(v_executions, v_events) with ordinality as e (id, told, place)
+    group by e.id
+    union all
+    select 'project:' || e.id, 'broadcast', 'executions', true, jsonb_build_object('executions', json_agg(e.told order by e.place))
+    from unnest(v_projects, v_wholes) with ordinality as e (id, told, place)
+    group by e.id;
+  elsif v_projects is null then
+    insert into realtime.messages (topic, extension, event, private, payload)
+    values ('execution:' || v_executions[1], 'broadcast', 'events', true, v_payload);
+  else
+    insert into realtime.messages (topic, extension, event, private, payload)
+    values
+      ('execution:' || v_executions[1], 'broadcast', 'events', true, v_payload),
+      ('project:' || v_projects[1], 'broadcast', 'executions', true, jsonb_build_object('executions', v_wholes));
   end if;
   return null;
 exception
