@@ -24,8 +24,10 @@ export interface Change {
 export interface Subscription {
   /** The entries with their ids, as the client wants them echoed. */
   answer: Record<string, unknown>[];
-  /** Begins to deliver. Answers what is wrong, if anything. */
-  start(): Promise<string | undefined>;
+  /** Answers what is wrong with the entries, if anything. */
+  check(): Promise<string | undefined>;
+  /** Begins to deliver what was checked. */
+  start(): void;
   end(): void;
 }
 
@@ -46,17 +48,21 @@ export class Changes {
   subscribe(channel: Channel, entries: Record<string, unknown>[]): Subscription {
     const answer = entries.map((entry) => ({ ...entry, id: nextBindingId() }));
     let hasEnded = false;
+    let checked: Binding[] = [];
     return {
       answer,
-      start: async () => {
+      check: async () => {
         try {
           const bindings = answer.map((entry) => readBinding(entry, entry.id));
           const { role } = channel.token.caller;
           for (const binding of bindings) await checkBinding(binding, role, this.#tables, this.sql);
-          if (!hasEnded) this.#bindings.set(channel, bindings);
+          checked = bindings;
         } catch (thrown) {
           return thrown instanceof Error ? thrown.message : String(thrown);
         }
+      },
+      start: () => {
+        if (!hasEnded) this.#bindings.set(channel, checked);
       },
       end: () => {
         hasEnded = true;

@@ -12,6 +12,12 @@ import { expired, Refusal, type Token } from "./tokens.ts";
 const LONGEST_TIMEOUT = 2 ** 31 - 1;
 const MAX_BROADCAST_BYTES = 3_000_000;
 
+const tooLate = (timeout: number) =>
+  new Refusal(
+    "PostgresChangesSubscribeTimeout",
+    `Timed out after ${timeout}ms waiting for the postgres_changes subscription`,
+  );
+
 export class Channel implements Address {
   readonly isPrivate: boolean;
   readonly presenceKey: string;
@@ -79,12 +85,21 @@ export class Channel implements Address {
     if (replay && !this.isPrivate) {
       throw new Refusal("UnableToReplayMessages", "Replay is not allowed for public channels");
     }
+    const { wait, timeout } = this.config.postgres_changes_options;
+    const isHeld = wait && postgres_changes.length > 0;
     // From the reply on nothing that is committed may be missed.
-    await replication.running();
+    await replication.running(isHeld ? timeout : undefined).catch((thrown) => {
+      throw isHeld ? tooLate(timeout) : thrown;
+    });
     if (this.#hasEnded) return;
     const past = replay ? await readPast(sql, this.topic, replay) : [];
     const subscription = changes.subscribe(this, postgres_changes);
     this.#subscription = subscription;
+    if (isHeld) {
+      const problem = await subscription.check();
+      if (problem) throw new Refusal("RealtimeDisabledForConfiguration", problem);
+      if (this.#hasEnded) return;
+    }
     hub.add(this);
     this.#reply(frame, "ok", { postgres_changes: subscription.answer });
     if (this.hearsPresence) this.push("presence_state", presence.state(this));
@@ -92,8 +107,9 @@ export class Channel implements Address {
       this.push("broadcast", { type: "broadcast", event, payload, meta: { replayed: true, id } });
     }
     if (postgres_changes.length > 0) {
-      const problem = await subscription.start();
+      const problem = isHeld ? undefined : await subscription.check();
       if (this.#hasEnded) return;
+      if (!problem) subscription.start();
       this.#system("postgres_changes", problem ? "error" : "ok", problem ?? "Subscribed to PostgreSQL");
     }
     if (broadcast.replication_ready) this.#system("system", "ok", "Replication connection established");

@@ -8,10 +8,18 @@ const part = <Shape extends z.ZodRawShape>(shape: Shape) =>
 /** Up to `limit` messages of the past, from `since` (milliseconds since 1970) on. */
 const Replay = z.object({ since: z.coerce.number().min(0), limit: z.coerce.number().int().min(1).max(25).default(25) });
 
+/** The longest that a join may wait for its changes, and how long it does where it does not say, in milliseconds. */
+const [MAX_WAIT_MS, WAIT_MS] = [20_000, 15_000];
+
 const JoinConfig = part({
   broadcast: part({ ack: flag, self: flag, replay: z.unknown().optional(), replication_ready: flag }),
   presence: part({ key: z.string().catch(""), enabled: flag }),
   postgres_changes: z.array(z.record(z.string(), z.unknown())).catch([]),
+  /** With `wait` the join is answered when changes flow, or refused. */
+  postgres_changes_options: part({
+    wait: flag,
+    timeout: z.number().positive().catch(WAIT_MS).transform((asked) => Math.min(asked, MAX_WAIT_MS)),
+  }),
   private: flag,
 });
 

@@ -57,7 +57,7 @@ export class Replication {
   constructor(private readonly options: ReplicationOptions) {}
 
   /** Resolves when everything that is committed from now on will be heard. Throws Refusal when that takes too long. */
-  async running(): Promise<void> {
+  async running(patienceMs = PATIENCE_MS): Promise<void> {
     if (!this.#started) {
       this.#started = this.#start();
       // Also when whoever asked has lost patience.
@@ -67,7 +67,7 @@ export class Replication {
     const tooLong = new Promise<void>((_, reject) => {
       patience = setTimeout(
         () => reject(new Refusal("RealtimeRestarting", "Realtime is restarting, please standby")),
-        PATIENCE_MS,
+        patienceMs,
       );
     });
     try {

@@ -1,4 +1,5 @@
 // Hands the typed client to the hooks below it.
+"use client";
 import { createContext, createElement, type ReactNode, useContext } from "react";
 import type { Genesis } from "../client/mod.ts";
 

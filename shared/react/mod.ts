@@ -8,6 +8,8 @@
 //       const { execution, tasks, isLive } = useExecution(id);
 //       …
 //     }
+"use client";
+
 export { GenesisProvider, useGenesis } from "./context.ts";
 export { type Conflict, type SaveInput, type UseArtifacts, useArtifacts } from "./use_artifacts.ts";
 export { type ShownMessage, type UseChatSession, useChatSession } from "./use_chat_session.ts";

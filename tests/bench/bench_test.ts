@@ -21,7 +21,7 @@ async function runQuickly() {
 
 Deno.test("the bench measures every set, with every contender, and writes its report", async () => {
   const { report, page } = await runQuickly();
-  assertEquals([...new Set(report.measures.map(({ set }) => set))], ["workflows", "growth", "reads"]);
+  assertEquals([...new Set(report.measures.map(({ set }) => set))], ["workflows", "broadcast", "growth", "reads"]);
   const contenders = new Set(report.measures.map(({ contender }) => contender));
   for (
     const name of ["bare two-statement commit", "pg-boss", "graphile-worker", "SQL, one by one", "HTTP, one by one"]

@@ -8,6 +8,7 @@
 import { parseArgs } from "node:util";
 import { cloneDatabase } from "../support/database.ts";
 import { startTestStack } from "../support/test_stack.ts";
+import { broadcastComparisons } from "./broadcast/comparisons.ts";
 import { openPlace } from "./engine/place.ts";
 import { workflowComparisons } from "./engine/comparisons.ts";
 import { growthComparisons } from "./growth/comparisons.ts";
@@ -19,7 +20,7 @@ import { markdownTable } from "./table.ts";
 import { stack } from "../support/stack.ts";
 
 const DOCS = new URL("../../docs", import.meta.url).pathname;
-const SETS = ["workflows", "growth", "reads"];
+const SETS = ["workflows", "broadcast", "growth", "reads"];
 
 const { values } = parseArgs({
   args: Deno.args,
@@ -49,9 +50,11 @@ await using sql = await openPlace(database.url);
 await using http = await openPlace(stack.adminDatabaseUrl);
 
 const workflows = wanted.includes("workflows") ? await workflowComparisons({ sql, http }, quick) : undefined;
+await using broadcast = wanted.includes("broadcast") ? await broadcastComparisons(quick) : undefined;
 await using reads = wanted.includes("reads") ? await readComparisons(quick) : undefined;
 const comparisons = [
   ...workflows?.comparisons ?? [],
+  ...broadcast?.comparisons ?? [],
   ...(wanted.includes("growth") ? growthComparisons(sql, quick) : []),
   ...reads?.comparisons ?? [],
 ].filter(({ workload }) => workload.includes(values.workload));

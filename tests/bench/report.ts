@@ -61,6 +61,8 @@ const ABOUT: Record<string, string> = {
   workflows:
     "Tasks claimed and completed per second, from the first claim to the last completion. In `single` every task is an " +
     "execution of its own, as every job of pg-boss and graphile-worker is; starting and enqueueing are not counted.",
+  broadcast:
+    "The same claims and completions with the triggers that tell them live, and with these switched off; one worker.",
   growth:
     "What one task costs (all clients together) in a small and in a large graph, and executions started per second.",
   reads:

@@ -1,7 +1,7 @@
 // postgres_changes on the local Realtime: what arrives, for whom, and what filters let through.
 import { assertEquals, assertMatch } from "@std/assert";
 import { addMember, anonymous, createProject, type Person, signUp, worker } from "../support/actors.ts";
-import { inDatabase, type Listener, listenToChanges, type Message, settled } from "./realtime_fixture.ts";
+import { inDatabase, listen, type Listener, listenToChanges, type Message, settled } from "./realtime_fixture.ts";
 
 let owner: Person;
 let viewer: Person;
@@ -177,6 +177,27 @@ for (const [what, filter, message] of refusals) {
     assertEquals(listener.heard, []);
   });
 }
+
+/** Joins for the changes of a table with `wait`. */
+const listenWaiting = (table: string) =>
+  listen(
+    viewer.client,
+    `waiting-${crypto.randomUUID()}`,
+    { postgres_changes_options: { wait: true } },
+    (channel, hear) => channel.on("postgres_changes", { event: "INSERT", schema: "public", table }, hear),
+  );
+
+Deno.test("with wait a channel is joined when its changes flow: what is committed at once arrives", async () => {
+  await using listener = await listenWaiting("workflows");
+  assertEquals(listener.states, ["SUBSCRIBED"]);
+  await createWorkflow("At once");
+  assertEquals(names(await listener.hears(1)), ["At once"]);
+});
+
+Deno.test("with wait a subscription that cannot be is a join that is refused, in words", async () => {
+  await using listener = await listenWaiting("no_such_table");
+  assertMatch(listener.states[0] ?? "", /^CHANNEL_ERROR .*RealtimeDisabledForConfiguration: .*no_such_table/);
+});
 
 Deno.test("with select only those columns and the key are sent", async () => {
   await using listener = await listenToChanges(owner.client, { event: "INSERT", table: "workflows", select: ["name"] });

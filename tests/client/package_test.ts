@@ -1,0 +1,65 @@
+// `deno task package`: what an app installs runs in Node as it is, and its declarations are enough for TypeScript.
+import { assertEquals } from "@std/assert";
+
+const ROOT = new URL("../../", import.meta.url).pathname;
+// Inside the repository, so that the package finds its peers; its own name leads to itself there.
+const out = `${ROOT}dist/test-${crypto.randomUUID()}`;
+
+/** What it wrote to stdout, which is where tsc writes its errors. */
+async function run(command: string, args: string[]): Promise<string> {
+  const { stdout } = await new Deno.Command(command, { args, cwd: out }).output();
+  return new TextDecoder().decode(stdout);
+}
+
+async function inPackage(test: () => Promise<void>): Promise<void> {
+  try {
+    const { code, stderr } = await new Deno.Command(Deno.execPath(), {
+      args: ["run", "-A", "--no-check", `${ROOT}shared/npm/build.ts`, "--out", out],
+      cwd: ROOT,
+    }).output();
+    assertEquals([code, code === 0 ? "" : new TextDecoder().decode(stderr)], [0, ""]);
+    await test();
+  } finally {
+    await Deno.remove(out, { recursive: true }).catch(() => {});
+  }
+}
+
+const PROGRAM = `
+import { createClient } from "@supabase/supabase-js";
+import { createGenesis, type Database, type Genesis } from "@genesis-engine/client";
+import { createBrowserGenesis } from "@genesis-engine/client/next/browser";
+import { createServerGenesis } from "@genesis-engine/client/next/server";
+import { GenesisProvider, useExecution } from "@genesis-engine/client/react";
+
+export const genesis: Genesis = createGenesis(createClient<Database>("http://127.0.0.1:1", "key"));
+export async function start(workflow_id: string): Promise<string> {
+  const { execution } = await genesis.startWorkflow({ workflow_id });
+  // @ts-expect-error: a status is one of a few words.
+  if (execution.status === "no such status") return "";
+  return execution.id;
+}
+export { createBrowserGenesis, createServerGenesis, GenesisProvider, useExecution };
+`;
+
+Deno.test("the package's declarations carry the types of every entry, without its sources", async () => {
+  await inPackage(async () => {
+    await Deno.writeTextFile(`${out}/program.ts`, PROGRAM);
+    const tsc = `${ROOT}node_modules/.bin/tsc`;
+    const strict = ["--noEmit", "--strict", "--skipLibCheck", "--module", "esnext", "--moduleResolution", "bundler"];
+    assertEquals(
+      await run(tsc, [...strict, "--target", "es2022", "--lib", "es2022,dom,esnext.disposable", "program.ts"]),
+      "",
+    );
+  });
+});
+
+Deno.test("the package's entries load in Node as they are", async () => {
+  await inPackage(async () => {
+    const program = `
+      const entries = ["", "/react", "/next/browser", "/next/server"].map((path) => import("@genesis-engine/client" + path));
+      const [client, react, browser, server] = await Promise.all(entries);
+      console.log([client.createGenesis, react.useExecution, browser.createBrowserGenesis, server.renewSession].map((it) => typeof it).join());`;
+    await Deno.writeTextFile(`${out}/program.mjs`, program);
+    assertEquals(await run("node", ["program.mjs"]), "function,function,function,function\n");
+  });
+});
