@@ -409,9 +409,11 @@ export class Execution {
   }
 
   private addTask(node: Node, iteration: number): Task {
-    const around = this.shape.loops.filter((loop) => loop.body.has(node.id))
-      .toSorted((left, right) => right.body.size - left.body.size);
     const place = (id: string) => this.order(this, id);
+    // Outermost first. Of two that only overlap, the one that turns from further behind begins the other anew.
+    const around = this.shape.loops.filter((loop) => loop.body.has(node.id)).toSorted((left, right) =>
+      place(right.edge.source) - place(left.edge.source) || right.body.size - left.body.size
+    );
     const key = [
       ...around.flatMap((loop) => [place(loop.edge.source), this.taken.get(loop) ?? 0]),
       place(node.id),
