@@ -240,6 +240,8 @@ export type Database = {
           "created_at": string;
           "id": string;
           "metadata": NonNullable<Json>;
+          "private_to": string | null;
+          "project_id": string;
           "role": string;
           "session_id": string;
           "task_id": string | null;
@@ -252,6 +254,8 @@ export type Database = {
           "created_at"?: string;
           "id"?: string;
           "metadata"?: NonNullable<Json>;
+          "private_to"?: string | null;
+          "project_id"?: string;
           "role": string;
           "session_id": string;
           "task_id"?: string | null;
@@ -263,6 +267,8 @@ export type Database = {
           "created_at"?: string;
           "id"?: string;
           "metadata"?: NonNullable<Json>;
+          "private_to"?: string | null;
+          "project_id"?: string;
           "role"?: string;
           "session_id"?: string;
           "task_id"?: string | null;
