@@ -24,6 +24,7 @@ export function preflight(request: Request): Response {
 export function allowAnyOrigin(response: Response): Response {
   const headers = new Headers(response.headers);
   headers.set("access-control-allow-origin", "*");
-  headers.set("access-control-expose-headers", EXPOSED);
+  // TUS names its own headers there.
+  headers.append("access-control-expose-headers", EXPOSED);
   return new Response(response.body, { status: response.status, statusText: response.statusText, headers });
 }

@@ -15,7 +15,10 @@ function printable(databaseUrl: string): string {
   }
 }
 
-/** Throws UserError when the database cannot be reached, is too old, or the role may not create what the platform has. */
+/**
+ * Throws UserError when the database cannot be reached, is too old, or is a Supabase project's, and when the role may not
+ * create what the platform has.
+ */
 export async function checkExternalDatabase(databaseUrl: string): Promise<void> {
   const place = printable(databaseUrl);
   if (!/^postgres(ql)?:\/\//.test(databaseUrl)) {
@@ -25,7 +28,8 @@ export async function checkExternalDatabase(databaseUrl: string): Promise<void> 
   try {
     const [row] = await sql`
       select current_setting('server_version') as version, current_setting('server_version_num')::int / 10000 as major,
-             (select rolsuper from pg_roles where rolname = current_user) as superuser, current_user as role`;
+             (select rolsuper from pg_roles where rolname = current_user) as superuser, current_user as role,
+             to_regclass('auth.schema_migrations') is not null as has_auth`;
     if (row.major < OLDEST) {
       throw new UserError(
         `The database at ${place} is PostgreSQL ${row.version}: version ${OLDEST} or newer is needed.`,
@@ -34,6 +38,12 @@ export async function checkExternalDatabase(databaseUrl: string): Promise<void> 
     if (!row.superuser) {
       throw new UserError(
         `The role ${row.role} at ${place} is not a superuser: it cannot create what the platform has (roles, schemas).`,
+      );
+    }
+    // The Auth service's own table: our stand-ins would replace the platform's functions, and could not use its tables.
+    if (row.has_auth) {
+      throw new UserError(
+        `The database at ${place} belongs to a Supabase project: push the migrations to it with the CLI instead.`,
       );
     }
   } catch (thrown) {

@@ -63,7 +63,11 @@ function handlers(options: GatewayOptions): Record<string, Handler> {
       return authData.data(translate(request, credentials, keys));
     },
     "/storage/v1": (request, url, credentials) => {
-      const needsNoToken = /^\/storage\/v1\/object\/(public|sign|upload\/sign)\//.test(url.pathname);
+      const needsNoToken =
+        /^\/storage\/v1\/(object\/(public|sign|upload\/sign)\/|render\/image\/(public|sign)\/|upload\/resumable\/sign)/
+          .test(
+            url.pathname,
+          );
       if (credentials.wrongKey && !needsNoToken) return Promise.resolve(refuse(401, WRONG_KEY));
       if (credentials.tokenError && !needsNoToken) {
         const message = credentials.tokenError === "expired"

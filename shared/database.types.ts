@@ -239,6 +239,7 @@ export type Database = {
           "content": string;
           "created_at": string;
           "id": string;
+          "idempotency_key": string | null;
           "metadata": NonNullable<Json>;
           "private_to": string | null;
           "project_id": string;
@@ -253,6 +254,7 @@ export type Database = {
           "content": string;
           "created_at"?: string;
           "id"?: string;
+          "idempotency_key"?: string | null;
           "metadata"?: NonNullable<Json>;
           "private_to"?: string | null;
           "project_id"?: string;
@@ -266,6 +268,7 @@ export type Database = {
           "content"?: string;
           "created_at"?: string;
           "id"?: string;
+          "idempotency_key"?: string | null;
           "metadata"?: NonNullable<Json>;
           "private_to"?: string | null;
           "project_id"?: string;
@@ -1259,6 +1262,7 @@ export type Database = {
       };
       "list_events": { Args: { "after"?: string; "execution_id": string; "limit"?: number }; Returns: Json };
       "list_invitations": { Args: { "project_id": string }; Returns: Json };
+      "open_link": { Args: { "file_id": string; "user_id"?: string }; Returns: Json };
       "open_share": { Args: { "token_sha256": string }; Returns: Json };
       "publish_workflow": { Args: { "workflow_id": string }; Returns: Json };
       "reconcile_files": {

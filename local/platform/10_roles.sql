@@ -38,7 +38,18 @@ grant anon, authenticated, service_role, authenticator to postgres with admin op
 grant pg_monitor, pg_read_all_data, pg_signal_backend, pg_checkpoint, pg_create_subscription to postgres with admin option;
 grant anon, authenticated, service_role to supabase_storage_admin;
 
--- The platform lets `postgres` manage triggers of auth.users and policies of storage.objects and realtime.messages
--- through an extension that is not available here (supautils); being a member of the owning roles comes to the same for
--- every migration.
-grant supabase_auth_admin, supabase_storage_admin, supabase_realtime_admin to postgres;
+-- An earlier version of this file made `postgres` a member of the roles that own auth, storage and realtime, which it is
+-- not on the platform: 70_policy_grants.sql has the little of it that is true.
+do $$
+declare
+  v_owner text;
+begin
+  for v_owner in
+    select m.roleid::regrole::text from pg_catalog.pg_auth_members as m
+    where m.member = 'postgres'::regrole
+      and m.roleid in ('supabase_auth_admin'::regrole, 'supabase_storage_admin'::regrole, 'supabase_realtime_admin'::regrole)
+  loop
+    execute format('revoke %s from postgres', v_owner);
+  end loop;
+end
+$$;

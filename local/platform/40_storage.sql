@@ -52,7 +52,7 @@ comment on column storage.buckets.owner is 'Field is deprecated, use owner_id in
 create unique index if not exists bname on storage.buckets (name);
 
 create table if not exists storage.objects (
-  id uuid primary key default gen_random_uuid(),
+  id uuid not null default gen_random_uuid(),
   bucket_id text,
   name text,
   owner uuid,
@@ -67,8 +67,13 @@ create table if not exists storage.objects (
   archived_at timestamptz,
   is_delete_marker boolean not null default false,
   is_versioned boolean not null default false,
+  signature bytea,
   constraint "objects_bucketId_fkey" foreign key (bucket_id) references storage.buckets (id)
 );
+-- The newest Storage drops the primary key and older ones have it: a migration that refers to it could not be pushed
+-- everywhere. A database from before this line has it too.
+alter table storage.objects drop constraint if exists objects_pkey;
+alter table storage.objects add column if not exists signature bytea;
 comment on column storage.objects.owner is 'Field is deprecated, use owner_id instead';
 create index if not exists name_prefix_search on storage.objects (name text_pattern_ops);
 create index if not exists idx_objects_bucket_id_name on storage.objects (bucket_id, name collate "C");
@@ -157,7 +162,8 @@ grant select on storage.buckets_vectors, storage.vector_indexes to anon, authent
 
 -- What policies are written with ---------------------------------------------------------------------------------------
 
-create or replace function storage.foldername(name text) returns text[] language plpgsql immutable as $$
+-- These three are immutable on older projects and volatile on new ones: what needs the stronger promise must not pass.
+create or replace function storage.foldername(name text) returns text[] language plpgsql as $$
 declare
   v_parts text[] := string_to_array(name, '/');
 begin
@@ -165,7 +171,7 @@ begin
 end
 $$;
 
-create or replace function storage.filename(name text) returns text language plpgsql immutable as $$
+create or replace function storage.filename(name text) returns text language plpgsql as $$
 declare
   v_parts text[] := string_to_array(name, '/');
 begin
@@ -173,7 +179,7 @@ begin
 end
 $$;
 
-create or replace function storage.extension(name text) returns text language plpgsql immutable as $$
+create or replace function storage.extension(name text) returns text language plpgsql as $$
 begin
   return reverse(split_part(reverse(storage.filename(name)), '.', 1));
 end

@@ -13,8 +13,12 @@ create table if not exists realtime.messages (
   inserted_at timestamp without time zone not null default now(),
   id uuid not null default gen_random_uuid(),
   binary_payload bytea,
+  broadcasted_at timestamp without time zone,
   primary key (id, inserted_at)
 ) partition by range (inserted_at);
+
+-- A database of before the column.
+alter table realtime.messages add column if not exists broadcasted_at timestamp without time zone;
 
 alter table realtime.messages owner to supabase_realtime_admin;
 alter table realtime.messages enable row level security;

@@ -182,7 +182,7 @@ async function drain(chunks: AsyncIterable<Uint8Array>): Promise<void> {
   } catch { /* the client is gone: nobody waits for the answer */ }
 }
 
-function parseUserMetadata(text: string): Record<string, unknown> {
+export function parseUserMetadata(text: string): Record<string, unknown> {
   if (text.length > MAX_USER_METADATA_BYTES) throw tooLarge("user_metadata");
   try {
     const parsed: unknown = JSON.parse(text);

@@ -39,7 +39,8 @@ export const getPublicInfo: Operation = async (call, services) => {
   return await getInfo({ ...call, scope: asService(call.scope) }, services);
 };
 
-async function bucketIsPublic(call: Call, { database }: Services): Promise<boolean | undefined> {
+/** Undefined where there is no such bucket. */
+export async function bucketIsPublic(call: Call, { database }: Services): Promise<boolean | undefined> {
   const [bucket] = await database.run(asService(call.scope), (tx) =>
     tx<{ public: boolean }[]>`
     select coalesce(public, false) as public from storage.buckets where id = ${call.bucket}`);
@@ -78,7 +79,7 @@ function send(call: Call, services: Services, expires?: Date): Promise<Response>
   });
 }
 
-function objectHeaders({ metadata }: StoredObject, url: URL, expires?: Date): Headers {
+export function objectHeaders({ metadata }: StoredObject, url: URL, expires?: Date): Headers {
   const headers = new Headers({
     "accept-ranges": "bytes",
     // Pages are never served from the project's own origin, as on the platform.

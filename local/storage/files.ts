@@ -25,7 +25,7 @@ export class FileStore {
   readonly versions: string;
   #prepared: Promise<void> | undefined;
 
-  constructor(directory: string) {
+  constructor(readonly directory: string) {
     this.uploads = `${directory}/uploads`;
     this.versions = `${directory}/versions`;
   }

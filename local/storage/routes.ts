@@ -9,10 +9,11 @@ import {
   updateBucket,
 } from "./buckets.ts";
 import { getInfo, getObject, getPublicInfo, getPublicObject, getSignedObject } from "./download.ts";
-import { notAvailable } from "./errors.ts";
 import { listObjects, listObjectsV2 } from "./list.ts";
 import { copyObject, moveObject, removeObject, removeObjects } from "./manage.ts";
+import { renderObject, renderPublicObject, renderSignedObject } from "./render.ts";
 import type { Operation } from "./request.ts";
+import { resumeUpload } from "./resumable.ts";
 import { signObject, signObjects } from "./sign.ts";
 import { createObject, signUpload, updateObject, uploadSigned } from "./upload.ts";
 
@@ -29,9 +30,8 @@ function route(method: string, path: string, operation: string, run: Operation):
   return { method, pattern: new RegExp(`^${pattern}$`), operation: `storage.${operation}`, run };
 }
 
-const refuse = (feature: string): Operation => () => {
-  throw notAvailable(feature);
-};
+/** Of an upload without or with a token, and of a new one or one that goes on. */
+const RESUMABLE = "/upload/resumable(?:/sign)?(?:/[0-9a-f-]+)?";
 
 export const routes: Route[] = [
   route("GET", "/bucket", "bucket.list", listBuckets),
@@ -64,11 +64,14 @@ export const routes: Route[] = [
   route("DELETE", "/object/:bucket", "object.delete_many", removeObjects),
   route("DELETE", "/object/:bucket/*", "object.delete", removeObject),
 
-  // Images are not transformed here: the original is sent as it is.
-  route("GET", "/render/image/public/:bucket/*", "render.image_public", getPublicObject),
-  route("GET", "/render/image/authenticated/:bucket/*", "render.image_authenticated", getObject),
-  route("GET", "/render/image/sign/:bucket/*", "render.image_sign", getSignedObject),
+  route("GET", "/render/image/public/:bucket/*", "render.image_public", renderPublicObject),
+  route("GET", "/render/image/authenticated/:bucket/*", "render.image_authenticated", renderObject),
+  route("GET", "/render/image/sign/:bucket/*", "render.image_sign", renderSignedObject),
 
   route("DELETE", "/cdn/.+", "object.purge_cache", purgeCache),
-  route("POST", "/upload/resumable.*", "tus.upload.create", refuse("Resumable upload")),
+  route("POST", RESUMABLE, "tus.upload.create", resumeUpload),
+  route("PATCH", RESUMABLE, "tus.upload.part", resumeUpload),
+  route("GET", RESUMABLE, "tus.upload.get", resumeUpload),
+  route("DELETE", RESUMABLE, "tus.upload.delete", resumeUpload),
+  route("OPTIONS", RESUMABLE, "tus.options", resumeUpload),
 ];

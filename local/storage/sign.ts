@@ -1,10 +1,11 @@
 // Signed download URLs: whoever may SELECT an object may hand out links to it.
 import { z } from "zod";
 import { objectNotFound } from "./errors.ts";
+import { transformation } from "./render.ts";
 import { type Operation, readJson } from "./request.ts";
 
 const expiresIn = z.number().int().min(1);
-const oneSchema = z.object({ expiresIn, transform: z.looseObject({}).optional(), versionId: z.undefined().optional() });
+const oneSchema = z.object({ expiresIn, transform: transformation.optional(), versionId: z.undefined().optional() });
 const manySchema = z.object({ expiresIn, paths: z.array(z.string()).min(1).max(1000) });
 
 /** POST /object/sign/:bucket/* */
@@ -12,7 +13,7 @@ export const signObject: Operation = async (call, services) => {
   const { expiresIn, transform } = await readJson(call, oneSchema);
   if (!await services.database.find(call.scope, call.bucket, call.object)) throw objectNotFound();
   const url = `${call.bucket}/${call.object}`;
-  const token = await services.tokens.sign({ scope: "download", url }, expiresIn);
+  const token = await services.tokens.sign({ scope: "download", url, transform }, expiresIn);
   return Response.json({ signedURL: `/${transform ? "render/image" : "object"}/sign/${url}?token=${token}` });
 };
 

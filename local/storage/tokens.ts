@@ -10,6 +10,8 @@ const payloadSchema = z.object({
   scope: z.enum(["download", "upload"]),
   owner: z.string().optional(),
   upsert: z.boolean().optional(),
+  /** Of a link to an image: what it is made into. */
+  transform: z.looseObject({}).optional(),
   exp: z.number(),
 });
 type Payload = z.infer<typeof payloadSchema>;

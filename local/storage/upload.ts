@@ -11,10 +11,14 @@ const SIGNED_UPLOAD_SECONDS = 2 * 60 * 60;
 const UUID = /^[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$/i;
 
 /** What a new row says, apart from where it is. */
-export interface NewObject {
+export interface NewObject extends Owned {
   version: string;
   metadata: ObjectMetadata;
   userMetadata: Record<string, unknown>;
+}
+
+/** With whose rights an object is written. */
+export interface Owned {
   /** The user it belongs to; null leaves the owner of a replaced object as it is. */
   owner: string | null;
   upsert: boolean;
@@ -56,12 +60,13 @@ export const uploadSigned: Operation = async (call, services) => {
   return Response.json({ Key });
 };
 
-interface BucketLimits {
+export interface BucketLimits {
   bytes: number;
   mimeTypes: string[] | null;
 }
 
-async function bucketLimits(call: Call, { database, fileSizeLimitBytes }: Services): Promise<BucketLimits> {
+/** Throws NoSuchBucket. */
+export async function bucketLimits(call: Call, { database, fileSizeLimitBytes }: Services): Promise<BucketLimits> {
   const [bucket] = await database.run(
     asService(call.scope),
     (tx) =>
@@ -96,18 +101,11 @@ export function ownership(owner: string | null): { owner?: string; owner_id?: st
 async function receive(call: Call, services: Services, limits: BucketLimits, owner: string | null, upsert: boolean) {
   const { bucket, object } = call;
   const placeholder = isFolderPlaceholder(object);
-  let stored: ReceivedFile | undefined;
+  let stored: NewObject | undefined;
   try {
-    const incoming = await readUpload(call.request, async (file): Promise<NewObject> => {
+    const incoming = await readUpload(call.request, async (file) => {
       if (!placeholder) checkMimeType(file.mimeType, limits.mimeTypes);
-      stored = await services.files.receive(file.chunks, placeholder ? 0 : limits.bytes);
-      return {
-        version: stored.version,
-        metadata: describe(stored, file),
-        userMetadata: file.userMetadata,
-        owner,
-        upsert,
-      };
+      return stored = await keep(services, file, placeholder ? 0 : limits.bytes, { owner, upsert });
     });
     stored = undefined; // From here on `commit` answers for the bytes.
     const id = await commit(call.scope, services, bucket, object, incoming);
@@ -115,6 +113,12 @@ async function receive(call: Call, services: Services, limits: BucketLimits, own
   } finally {
     if (stored) await services.files.remove([stored.version]);
   }
+}
+
+/** Writes the bytes to a version that only `commit` makes an object. Throws EntityTooLarge beyond the limit. */
+export async function keep(services: Services, file: IncomingFile, limit: number, owned: Owned): Promise<NewObject> {
+  const stored = await services.files.receive(file.chunks, limit);
+  return { version: stored.version, metadata: describe(stored, file), userMetadata: file.userMetadata, ...owned };
 }
 
 function describe(stored: ReceivedFile, file: IncomingFile): ObjectMetadata {
@@ -130,7 +134,8 @@ function describe(stored: ReceivedFile, file: IncomingFile): ObjectMetadata {
   };
 }
 
-function checkMimeType(mimeType: string, allowed: string[] | null): void {
+/** Throws InvalidMimeType for one that the bucket does not take. */
+export function checkMimeType(mimeType: string, allowed: string[] | null): void {
   if (!allowed || allowed.length === 0) return;
   const [essence = ""] = mimeType.toLowerCase().split(";");
   const [type, subtype] = essence.trim().split("/");

@@ -3,6 +3,7 @@
 // lost connection loses nothing.
 import type { RealtimeChannel, RealtimePostgresChangesPayload } from "@supabase/supabase-js";
 import type { Client } from "./call.ts";
+import { personOf } from "./person.ts";
 
 /** A broadcast: what happened, in ids and states. */
 export interface Message {
@@ -43,22 +44,6 @@ export interface Subscription {
 /** How long a channel without listeners stays joined, in milliseconds: React's StrictMode and page changes come back. */
 const LINGER_MS = 500;
 const REJOIN_MS = [1000, 2000, 5000, 10_000];
-
-/**
- * The person's id, so that two windows of one person are one entry; a worker is given a key by the server. Read from the
- * token, whose word nobody has to take: it is only a name for an entry.
- */
-async function personOf(supabase: Client): Promise<string> {
-  try {
-    const { data: { session } } = await supabase.auth.getSession();
-    const [, claims = ""] = session?.access_token.split(".") ?? [];
-    const { sub } = JSON.parse(atob(claims.replaceAll("-", "+").replaceAll("_", "/")));
-    return typeof sub === "string" ? sub : "";
-  } catch {
-    // No session, or a client with a token callback of its own.
-    return "";
-  }
-}
 
 class SharedChannel {
   readonly #listeners = new Map<symbol, Listener>();
@@ -134,7 +119,8 @@ class SharedChannel {
   }
 
   async #openTopic(): Promise<RealtimeChannel> {
-    const key = await personOf(this.supabase);
+    // Two windows of one person are one entry; a worker is given a key by the server.
+    const key = await personOf(this.supabase) ?? "";
     const channel = this.supabase.channel(this.name, { config: { private: true, presence: { key, enabled: true } } });
     return channel
       .on("broadcast", { event: "*" }, ({ event, payload }) => {

@@ -3,6 +3,7 @@ import type { Json, Tables } from "../database.types.ts";
 import type { Client } from "./call.ts";
 import { dataOf, GenesisError } from "./error.ts";
 import { follow, type Reader, readOnce, type Watch, type WatchOptions } from "./follow.ts";
+import { sendOnce, type SendOptions } from "./send_once.ts";
 
 export type ChatSession = Tables<"chat_sessions">;
 export type ChatMessage = Tables<"chat_messages">;
@@ -11,6 +12,8 @@ export interface NewMessage {
   content: string;
   artifacts?: Json[];
   metadata?: { [key: string]: Json };
+  /** A uuid that names this message among its sender's: sent again under it, it is not written again. */
+  idempotency_key?: string;
 }
 
 export interface ChatView {
@@ -23,8 +26,11 @@ export interface ChatView {
 
 export interface Chat {
   id: string;
-  /** Writes as the person who is signed in. */
-  send(message: NewMessage): Promise<ChatMessage>;
+  /**
+   * Writes as the person who is signed in, once: while nobody answers it is sent again, for a minute, under the key that
+   * names it (made up where absent). To go on after that, send it again with the same key.
+   */
+  send(message: NewMessage, options?: SendOptions): Promise<ChatMessage>;
   /** Changes title, context or status; its owner only. */
   update(changes: Partial<Pick<ChatSession, "title" | "context" | "status" | "is_shared">>): Promise<ChatSession>;
   /** The first step of a watch. */
@@ -67,10 +73,7 @@ function messageReader(supabase: Client, id: string, limit: number): Reader<Chat
 export function chatOf(supabase: Client, id: string): Chat {
   return {
     id,
-    async send(message) {
-      const row = { session_id: id, role: "user", ...message };
-      return dataOf(await supabase.from("chat_messages").insert(row).select("*").single());
-    },
+    send: (message, options) => sendOnce(supabase, id, message, options),
     async update(changes) {
       const session = dataOf(
         await supabase.from("chat_sessions").update(changes).eq("id", id).select("*").maybeSingle(),

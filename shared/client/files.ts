@@ -1,7 +1,8 @@
 // The files of a project: uploads go through the function that measures and hashes them, reads straight to Storage.
-import { call, type CallOptions, type Client } from "./call.ts";
+import { call, type Client } from "./call.ts";
 import { dataOf, storedOf } from "./error.ts";
 import { OPERATIONS, type OutputOf } from "./operations.ts";
+import { type UploadOptions, uploadTo } from "./upload.ts";
 
 const BUCKET = "genesis-files";
 const COLUMNS =
@@ -10,12 +11,12 @@ const COLUMNS =
 export type StoredFile = OutputOf<"uploadFile">["file"];
 
 export interface Files {
-  /** Uploads; `path` is where the file belongs in the project, for people. Answers it with a link that works for a while. */
-  upload(file: Blob, options?: CallOptions & { path?: string }): Promise<OutputOf<"uploadFile">>;
+  /** Uploads, above 6 MiB straight to Storage; answers the file with a link that works for a while. */
+  upload(file: Blob, options?: UploadOptions): Promise<OutputOf<"uploadFile">>;
   /** The newest first. */
   list(options?: { limit?: number }): Promise<StoredFile[]>;
-  /** A link to read a file without a credential, for so many seconds (an hour where absent). */
-  url(file: Pick<StoredFile, "file_path">, options?: { seconds?: number; download?: boolean }): Promise<string>;
+  /** A link to read a file without a credential, for five minutes or so many seconds, an hour at most; it ends with membership. */
+  url(file: Pick<StoredFile, "id">, options?: { seconds?: number; download?: boolean }): Promise<string>;
   download(file: Pick<StoredFile, "file_path">): Promise<Blob>;
   /** Deletes the file with its shares; for who uploaded it, and for owners. */
   remove(file: Pick<StoredFile, "id">): Promise<void>;
@@ -25,9 +26,8 @@ export interface Files {
 export function filesOf(supabase: Client, projectId: string): Files {
   const bucket = () => supabase.storage.from(BUCKET);
   return {
-    async upload(file, { path, ...options } = {}) {
-      const input = { project_id: projectId, file, path };
-      return await call(supabase, OPERATIONS.uploadFile, input, options) as OutputOf<"uploadFile">;
+    async upload(file, options = {}) {
+      return await uploadTo(supabase, projectId, file, options);
     },
     async list({ limit = 100 } = {}) {
       const rows = dataOf(
@@ -36,8 +36,9 @@ export function filesOf(supabase: Client, projectId: string): Files {
       );
       return rows as StoredFile[];
     },
-    async url({ file_path }, { seconds = 3600, download = false } = {}) {
-      return storedOf(await bucket().createSignedUrl(file_path, seconds, { download })).signedUrl;
+    async url({ id }, { seconds, download } = {}) {
+      const input = { file_id: id, expires_in_seconds: seconds, download };
+      return (await call(supabase, OPERATIONS.downloadFile, input) as OutputOf<"downloadFile">).signed_url;
     },
     async download({ file_path }) {
       return storedOf(await bucket().download(file_path));

@@ -25,6 +25,7 @@ export type {
   TaskState,
 } from "./execution.ts";
 export type { Files, StoredFile } from "./files.ts";
+export type { TusUpload, UploadOptions } from "./upload.ts";
 export type { Watch, WatchOptions } from "./follow.ts";
 export type { Task } from "./lease.ts";
 export type { InputOf, OperationName, Operations, OutputOf } from "./operations.ts";

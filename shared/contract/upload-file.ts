@@ -12,7 +12,7 @@ export const FORM_BYTES = 65_536;
 /** How long a link to a file's bytes lives, in seconds, where the caller asks for nothing else. */
 export const LINK_SECONDS = 300;
 
-/** How long a share's visitor has to begin the download, in seconds. */
+/** How long the visitor of a link or a share has to begin the download, in seconds. */
 export const SHARED_LINK_SECONDS = 60;
 
 export const file = lazy(() =>
@@ -61,7 +61,7 @@ export const signUpload = operation({
   method: "POST",
   path: "/signed",
   summary: "Begin a direct or resumable upload: `storage.from(upload.bucket).uploadToSignedUrl(upload.path, " +
-    "upload.token, body)`, or TUS where `upload.resumable` is not null. The file is nobody's until /finish.",
+    "upload.token, body)`, or any TUS client with `upload.resumable`. The file is nobody's until /finish.",
   callers: ["user", "secret"],
   body: "json",
   input: () =>
@@ -80,13 +80,13 @@ export const signUpload = operation({
         token: z.string(),
         bucket: z.string(),
         path: z.string(),
-        /** For any TUS client; null where Storage has no resumable upload, as on the local stack. */
+        /** For any TUS client, in pieces of this size; the bytes have to be there before `expires_at`. */
         resumable: z.object({
           url: z.url(),
           chunk_bytes: z.int(),
           headers: z.record(z.string(), z.string()),
           metadata: z.record(z.string(), z.string()),
-        }).nullable(),
+        }),
       }),
       expires_at: time(),
     }),
@@ -130,6 +130,19 @@ export const downloadFile = operation({
     }),
   output: () => withLink().extend({ transformed: z.boolean() }),
   statuses: [200],
+  errors: ["file_not_found", "unavailable"],
+});
+
+export const openLink = operation({
+  name: "open_link",
+  method: "GET",
+  path: "/content/:token",
+  summary: "Where a `signed_url` leads: redirects to Storage, while who got the link may read the file. For anyone.",
+  callers: [],
+  body: "none",
+  input: () => z.object({ token: z.string().max(1000) }),
+  output: () => z.null(),
+  statuses: [302],
   errors: ["file_not_found", "unavailable"],
 });
 
@@ -223,6 +236,7 @@ export const operations = [
   signUpload,
   finishUpload,
   downloadFile,
+  openLink,
   deleteFile,
   shareFile,
   openShare,

@@ -7,8 +7,11 @@ import { useWatch } from "./use_watch.ts";
 
 type SessionChanges = Parameters<Chat["update"]>[0];
 
-/** A message, and whether it is still on its way. */
-export type ShownMessage = ChatMessage & { isPending?: true };
+/**
+ * A message, whether it is still on its way, and a key for React's lists, which stays what it is when the message arrives
+ * and is given its id.
+ */
+export type ShownMessage = ChatMessage & { key: string; isPending?: true };
 
 export interface UseChatSession {
   session: ChatSession | null;
@@ -25,10 +28,6 @@ export interface UseChatSession {
 
 type Change = { sessionId: string; message?: ChatMessage; fields?: SessionChanges };
 
-function clientIdOf({ metadata }: ChatMessage): unknown {
-  return typeof metadata === "object" && !Array.isArray(metadata) ? metadata.client_id : undefined;
-}
-
 /** `useChatSession(id)`; an empty id shows nothing. */
 export function useChatSession(sessionId: string): UseChatSession {
   const genesis = useGenesis();
@@ -42,22 +41,22 @@ export function useChatSession(sessionId: string): UseChatSession {
 
   const addMessage = useCallback((message: NewMessage) => {
     // The database names its rows itself: this is how the message is recognised when the watch is faster than the answer.
-    const id = crypto.randomUUID();
-    const metadata = { ...message.metadata, client_id: id };
+    const idempotency_key = message.idempotency_key ?? crypto.randomUUID();
     const shown: ChatMessage = {
-      id,
+      id: idempotency_key,
+      idempotency_key,
       session_id: sessionId,
       user_id: null,
       task_id: null,
       role: "user",
       content: message.content,
       artifacts: message.artifacts ?? [],
-      metadata,
+      metadata: message.metadata ?? {},
       created_at: new Date().toISOString(),
     };
     return pending.run(
       { sessionId, message: shown },
-      () => genesis.chat(sessionId).send({ ...message, metadata }),
+      () => genesis.chat(sessionId).send({ ...message, idempotency_key }),
       // Kept until the watch brings it, which it does within seconds.
       (row) => setSent((before) => [...before.slice(-49), row]),
     );
@@ -70,19 +69,25 @@ export function useChatSession(sessionId: string): UseChatSession {
   );
 
   const own = pending.changes.filter((change) => change.sessionId === sessionId);
-  const messages: ShownMessage[] = [...step?.messages ?? []];
-  const known = new Set(messages.map(({ id }) => id));
-  const oldest = Date.parse(messages[0]?.created_at ?? "") || 0;
+  const rows = [...step?.messages ?? []];
+  const known = new Set(rows.map(({ id }) => id));
+  const oldest = Date.parse(rows[0]?.created_at ?? "") || 0;
   for (const row of sent) {
     // Older than the oldest that is shown: it has come and gone.
     if (row.session_id !== sessionId || known.has(row.id) || Date.parse(row.created_at) < oldest) continue;
     known.add(row.id);
-    messages.push(row);
+    rows.push(row);
   }
-  messages.sort((a, b) => Date.parse(a.created_at) - Date.parse(b.created_at));
-  const ownIds = new Set(messages.map(clientIdOf));
+  rows.sort((a, b) => Date.parse(a.created_at) - Date.parse(b.created_at));
+  const keys = new Set<string>();
+  const messages: ShownMessage[] = rows.map((row) => {
+    // Somebody else may repeat a key that they have read: the first to use it keeps it.
+    const key = row.idempotency_key !== null && !keys.has(row.idempotency_key) ? row.idempotency_key : row.id;
+    keys.add(key);
+    return { ...row, key };
+  });
   for (const { message } of own) {
-    if (message && !ownIds.has(message.id)) messages.push({ ...message, isPending: true });
+    if (message && !keys.has(message.id)) messages.push({ ...message, key: message.id, isPending: true });
   }
   const watched = step?.session;
   const isAhead = watched && changed?.id === watched.id &&

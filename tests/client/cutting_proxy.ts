@@ -3,6 +3,8 @@ export interface CuttingProxy extends Disposable {
   url: string;
   /** Cuts every connection there is; new ones work at once. Answers how many there were. */
   cut(): number;
+  /** Cuts the next so many connections at the moment their answer comes: the request was heard, the answer is not. */
+  loseAnswers(times: number): void;
 }
 
 /** Listens on a port of its own and passes everything on to the target. */
@@ -19,13 +21,26 @@ export function startCuttingProxy(target: string): CuttingProxy {
     }
   };
 
+  let toLose = 0;
+  const losing = () =>
+    new TransformStream<Uint8Array, Uint8Array>({
+      transform(chunk, controller) {
+        if (toLose === 0) return controller.enqueue(chunk);
+        toLose--;
+        controller.error(new Error("The answer is lost"));
+      },
+    });
+
   async function join(near: Deno.Conn): Promise<void> {
     open.add(near);
     let far: Deno.Conn | undefined;
     try {
       far = await Deno.connect({ hostname, port: Number(port) });
       open.add(far);
-      await Promise.race([near.readable.pipeTo(far.writable), far.readable.pipeTo(near.writable)]);
+      await Promise.race([
+        near.readable.pipeTo(far.writable),
+        far.readable.pipeThrough(losing()).pipeTo(near.writable),
+      ]);
     } catch {
       // Cut, or closed by either side.
     } finally {
@@ -44,6 +59,9 @@ export function startCuttingProxy(target: string): CuttingProxy {
   return {
     url: `http://127.0.0.1:${listener.addr.port}`,
     cut,
+    loseAnswers(times) {
+      toLose = times;
+    },
     [Symbol.dispose]() {
       listener.close();
       cut();

@@ -55,6 +55,32 @@ testInBrowser("a message is shown at once to its writer and soon to the others, 
   }
 });
 
+testInBrowser("a message on its way becomes the stored one: the same element, never two of it", async ({ open }) => {
+  const { project, shown } = await arrange();
+  const page = await open(project.viewer, "Vera", shown);
+  await see(page, "h2", "Plans");
+  // Every element that the list has ever had is counted, and the first answer is lost.
+  await page.evaluate(`
+    globalThis.added = [];
+    new MutationObserver((records) => {
+      for (const { addedNodes } of records) for (const { className } of addedNodes) added.push(className);
+    }).observe(document.querySelector("#messages"), { childList: true });
+  `);
+  let isLost = false;
+  await page.route("**/rest/v1/chat_messages*", async (route) => {
+    if (route.request().method() !== "POST" || isLost) return route.continue();
+    isLost = true;
+    await route.fetch();
+    await route.abort("connectionreset");
+  });
+  await page.fill("#message", "Once");
+  await page.click("#send");
+  await see(page, "#messages li.sent", "Once");
+  await page.waitForTimeout(1000);
+  assertEquals([isLost, await page.evaluate("added")], [true, ["pending"]]);
+  assertEquals(await page.locator("#messages li").count(), 1);
+});
+
 testInBrowser("a change that is refused is taken back, and the refusal is shown", async ({ open }) => {
   const { project, shown } = await arrange();
   const page = await open(project.viewer, "Vera", shown);

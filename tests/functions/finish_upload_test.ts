@@ -3,6 +3,9 @@ import { assert, assertEquals } from "@std/assert";
 import { finishUpload, signUpload } from "../../shared/contract/upload-file.ts";
 import { assertAnswer, assertRefused, type Body, call, type Reply } from "../support/http.ts";
 import { stack } from "../support/stack.ts";
+import { startCuttingProxy } from "../client/cutting_proxy.ts";
+import { Buffer } from "node:buffer";
+import { Upload } from "tus-js-client";
 import { anonymous, type Person } from "../support/actors.ts";
 import { testAccess } from "./access.ts";
 import { anotherProject, type Project } from "./project.ts";
@@ -59,8 +62,67 @@ Deno.test("finish_upload: what was sent by uploadToSignedUrl becomes a file, byt
   assertEquals(await sha256(download), file.sha256);
 });
 
-Deno.test("finish_upload: the local stack has no resumable upload, and the answer says so", async () => {
-  assertEquals((await sign(await fresh())).upload.resumable, null);
+/** Sends the bytes with tus-js-client, through a proxy that is cut each time so many bytes were sent. */
+async function sendInPieces({ upload }: Body, bytes: Uint8Array, cutAt: number[]): Promise<string[]> {
+  using proxy = startCuttingProxy(stack.url);
+  const { url, headers, metadata, chunk_bytes } = upload.resumable;
+  const methods: string[] = [];
+  await new Promise<void>((resolve, reject) =>
+    new Upload(Buffer.from(bytes.buffer), {
+      endpoint: url.replace(stack.url, proxy.url),
+      headers,
+      metadata,
+      chunkSize: chunk_bytes,
+      retryDelays: [0, 100, 500, 1000],
+      onBeforeRequest: (request) => void methods.push(request.getMethod()),
+      onProgress: (sent) => {
+        if (cutAt[0] === undefined || sent < cutAt[0]) return;
+        cutAt.shift();
+        proxy.cut();
+      },
+      onSuccess: () => resolve(),
+      onError: reject,
+    }).start()
+  );
+  assertEquals(cutAt, [], "Not every cut was made");
+  return methods;
+}
+
+Deno.test("finish_upload: 45 MiB in pieces of 6 MiB, cut in mid-piece and resumed, become a file byte for byte", async () => {
+  const project = await fresh();
+  const bytes = new Uint8Array(45 * 1_048_576);
+  for (let at = 0; at < bytes.length; at += 65_536) crypto.getRandomValues(bytes.subarray(at, at + 65_536));
+  bytes.set(PNG);
+  const signed = await sign(project, bytes);
+  const methods = await sendInPieces(signed, bytes, [9_000_000, 30_000_000]);
+  // Eight pieces in one go would need eight of these.
+  assert(methods.filter((method) => method === "PATCH").length > 8, methods.join());
+  assertEquals(methods.filter((method) => method === "POST" || method === "HEAD"), ["POST", "HEAD", "HEAD"]);
+  const { file, signed_url } = assertAnswer(await finish(project.editor, signed), finishUpload, 200);
+  assertEquals([file.status, file.file_size, file.sha256], ["ready", bytes.byteLength, await sha256(bytes)]);
+  const download = new Uint8Array(await (await fetch(signed_url)).arrayBuffer());
+  assertEquals(await sha256(download), file.sha256);
+});
+
+Deno.test("finish_upload: an upload in pieces that stopped half-way is no file, and finishing it says that it is not there", async () => {
+  const project = await fresh();
+  const { upload, file_id } = await sign(project, new Uint8Array(1000));
+  const { headers, metadata, url } = upload.resumable;
+  const encoded = Object.entries(metadata).map(([name, value]) => `${name} ${btoa(String(value))}`).join(",");
+  const tus = { ...headers, "tus-resumable": "1.0.0" };
+  const begun = await fetch(url, {
+    method: "POST",
+    headers: { ...tus, "upload-length": "1000", "upload-metadata": encoded },
+  });
+  assertEquals(begun.status, 201, await begun.text());
+  const sent = await fetch(begun.headers.get("location") ?? "", {
+    method: "PATCH",
+    headers: { ...tus, "upload-offset": "0", "content-type": "application/offset+octet-stream" },
+    body: new Uint8Array(500),
+  });
+  assertEquals([sent.status, sent.headers.get("upload-offset")], [204, "500"]);
+  assertEquals((await finish(project.editor, { file_id })).status, 404);
+  assertEquals(await leftovers(project.id), { rows: 1, objects: 0 });
 });
 
 Deno.test("finish_upload: until then neither row nor object is there for the other members", async () => {

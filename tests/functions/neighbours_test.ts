@@ -202,13 +202,18 @@ Deno.test("neighbours: an upload that cannot be taken back keeps its row, so tha
   assert((await processOf("upload-file")).log().includes("upload_not_taken_back"));
 });
 
-Deno.test("neighbours: an upload whose link cannot be made says that the file is stored", async () => {
+Deno.test("neighbours: a link says unavailable while Storage makes none, and works again after", async () => {
   const project = await anotherProject(team);
+  const { url } = await processOf("upload-file");
   const broken = on("/storage/v1/object/sign/", () => Response.json({ message: "no" }, { status: 500 }));
-  const reply = await callThrough("upload-file", textUpload(project.id), broken);
-  assertRefused(reply, "unavailable");
-  assert(/stored/.test(reply.body.error.message), reply.body.error.message);
-  assertEquals(await leftovers(project.id), { rows: 1, objects: 1 });
+  const { status, body } = await callThrough("upload-file", textUpload(project.id), broken);
+  assertEquals(status, 201);
+  const link = `${url}/content/${body.signed_url.split("/").at(-1)}`;
+  fault = broken;
+  const refused = await fetch(link, { redirect: "manual" });
+  fault = () => undefined;
+  assertEquals([refused.status, (await refused.json()).error.code], [503, "unavailable"]);
+  assertEquals(await (await fetch(link)).text(), "some text");
 });
 
 Deno.test("neighbours: after all that the same processes still answer", async () => {

@@ -24,6 +24,9 @@ const CLEAN: [string, string, string, string, string][] = [
   ["the same change twice", "a\nb\nc\n", "a\nB\nc\n", "a\nB\nc\nd\n", "a\nB\nc\nd\n"],
   ["a change and no change", "a\nb\n", "a\nB\n", "a\nb\n", "a\nB\n"],
   ["a last line without an end", "a\nb\nc", "A\nb\nc", "a\nb\nC", "A\nb\nC"],
+  ["changes to lines side by side", "a\nb\n", "A\nb\n", "a\nB\n", "A\nB\n"],
+  ["an added line and a change of the one before it", "a\nb\nc\n", "a\nB\nc\n", "a\nb\nx\nc\n", "a\nB\nx\nc\n"],
+  ["a line added after a last one without an end, and a change of that", "a\nb", "a\nB", "a\nb\nc", "a\nB\nc"],
   ["line ends of Windows", "a\r\nb\r\nc\r\n", "A\r\nb\r\nc\r\n", "a\r\nb\r\nC\r\n", "A\r\nb\r\nC\r\n"],
   [
     "lines named like an object's own",
@@ -47,6 +50,8 @@ const CONFLICTS: [string, string, string, string][] = [
   ["two changes of one line", "a\nb\nc\n", "a\nB\nc\n", "a\nβ\nc\n"],
   ["a change and a deletion of one line", "a\nb\nc\n", "a\nc\n", "a\nB\nc\n"],
   ["two texts at the same place", "a\nb\n", "a\nx\nb\n", "a\ny\nb\n"],
+  ["a text amid lines that were removed", "a\nb\nc\nd\n", "a\nd\n", "a\nb\nx\nc\nd\n"],
+  ["a deletion and a text that may stand before or after it", "a\n\n\nb\n", "a\n\nb\n", "a\n\nx\n\nb\n"],
   ["everything rewritten twice", "a\n", "x\n", "y\n"],
 ];
 

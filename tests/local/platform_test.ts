@@ -1,6 +1,7 @@
 // What a migration finds on the local database, and may do there, as on a hosted project.
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import postgres from "postgres";
+import { checkExternalDatabase } from "../../local/external_database.ts";
 import { applyPlatform, connect } from "../../local/platform.ts";
 import { type Postgres, startPostgres } from "../../local/postgres.ts";
 import { freePorts } from "./fixture.ts";
@@ -67,6 +68,46 @@ Deno.test("postgres may write policies on realtime.messages and storage.objects,
   );
 });
 
+/** Whether postgres is a member of a role that owns the platform's tables. */
+async function isMember(): Promise<boolean> {
+  const [{ member }] = await sql`
+    select bool_or(pg_has_role('postgres', name, 'member')) as member
+    from unnest(array['supabase_auth_admin', 'supabase_storage_admin', 'supabase_realtime_admin']) as name`;
+  return member;
+}
+
+Deno.test("postgres may change policies of the platform's tables, in a function's body too, and owns them no longer after", async () => {
+  await sql.unsafe(`
+    do $$ begin
+      execute 'create policy changing on storage.objects for select to authenticated using (false)';
+    end $$;
+    alter policy changing on storage.objects using (true);
+    drop policy changing on storage.objects;`);
+  assertEquals(await isMember(), false);
+});
+
+Deno.test("a policy that cannot be made leaves postgres as it was", async () => {
+  await assertRejects(() => sql.unsafe("create policy broken on storage.objects using (missing)"), Error, "missing");
+  assertEquals(await isMember(), false);
+});
+
+const NOT_HOSTED = {
+  "alter table storage.objects enable row level security": "must be owner of table objects",
+  "alter table auth.users add column nickname text": "must be owner of table users",
+  "alter table realtime.messages disable row level security": "must be owner of table messages",
+  "create index on auth.users (lower(email))": "must be owner of table users",
+  "comment on table storage.buckets is 'ours'": "must be owner of table buckets",
+  "comment on policy \"members can see\" on storage.objects is 'ours'": "must be owner of relation objects",
+  "create or replace function auth.uid() returns uuid language sql as 'select null::uuid'":
+    "permission denied for schema auth",
+};
+
+for (const [statement, refusal] of Object.entries(NOT_HOSTED)) {
+  Deno.test(`postgres may not: ${statement}`, async () => {
+    await assertRejects(() => sql.unsafe(statement), Error, refusal);
+  });
+}
+
 Deno.test("postgres may not create anything in the schemas auth and realtime", async () => {
   for (const schema of ["auth", "realtime"]) {
     await assertRejects(
@@ -129,6 +170,17 @@ Deno.test("broadcast_changes sends what a row was and is", async () => {
     row.operation === "UPDATE"
   );
   assertEquals([operation, record.name, old_record.name, table], ["UPDATE", "b", "a", "watched"]);
+});
+
+Deno.test("a database that belongs to a Supabase project is refused before anything in it is replaced", async () => {
+  const admin = connect(server.adminUrl);
+  await admin.unsafe("create database hosted");
+  await admin.end();
+  const url = server.adminUrl.replace(/\/postgres$/, "/hosted");
+  const hosted = connect(url);
+  await hosted.unsafe("create schema auth; create table auth.schema_migrations (version text primary key)");
+  await hosted.end();
+  await assertRejects(() => checkExternalDatabase(url), Error, "belongs to a Supabase project");
 });
 
 Deno.test("a clone of a migrated database has all of it, and takes the platform again", async () => {

@@ -95,13 +95,6 @@ test("a public bucket is read by URL without a key, a private one is not", async
   assertEquals(await refusal(anon.storage.from(publicBucket).upload("x", "x")), notAllowed);
 });
 
-test("a transform URL serves the original", async () => {
-  await ok(files().upload(own("image"), bytes("pixels"), { contentType: "image/png" }));
-  const data = await ok(files().download(own("image"), { transform: { width: 10 } }));
-  const { signedUrl } = await ok(files().createSignedUrl(own("image"), 60, { transform: { width: 10 } }));
-  assertEquals([await data.text(), await (await fetch(signedUrl)).text()], ["pixels", "pixels"]);
-});
-
 test("ranges, validators and HEAD are answered as HTTP says", async () => {
   await ok(secret.storage.from(publicBucket).upload("http.txt", bytes("0123456789"), { cacheControl: "7" }));
   const get = (headers: HeadersInit, method = "GET") =>

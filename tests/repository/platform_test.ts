@@ -2,6 +2,7 @@
 import { assertEquals, assertObjectMatch } from "@std/assert";
 import { dirname, join } from "node:path";
 import { fetchCli } from "../../local/migrate.ts";
+import { connect } from "../../local/platform.ts";
 import { FUNCTIONS } from "../support/functions.ts";
 import { stack } from "../support/stack.ts";
 
@@ -44,6 +45,26 @@ Deno.test("the official CLI finds nothing left to push", async () => {
   }).output();
   const text = new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr);
   assertEquals(/up to date/i.test(text), true, text);
+});
+
+Deno.test("every migration was pushed by a postgres that owns nothing of auth, storage and realtime", async () => {
+  const sql = connect(stack.databaseUrl);
+  try {
+    const [{ applied }] = await sql`select count(*)::int as applied from supabase_migrations.schema_migrations`;
+    const [{ superuser }] = await sql`select rolsuper as superuser from pg_roles where rolname = 'postgres'`;
+    const owned = await sql`
+      select c.oid::regclass::text as name from pg_class as c
+      where c.relnamespace in ('auth'::regnamespace, 'storage'::regnamespace, 'realtime'::regnamespace)
+        and c.relkind in ('r', 'p') and pg_has_role('postgres', c.relowner, 'member')`;
+    const files = [...Deno.readDirSync(new URL("supabase/migrations", ROOT))].length;
+    assertEquals({ applied, superuser, owned: owned.map(({ name }) => name) }, {
+      applied: files,
+      superuser: false,
+      owned: [],
+    });
+  } finally {
+    await sql.end();
+  }
 });
 
 /** The runtime's own binary: the script that npx runs would not pass the end of the test on to it. */

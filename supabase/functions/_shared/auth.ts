@@ -56,3 +56,9 @@ export function callerClient(context: AppContext) {
   const { authMode, supabase, supabaseAdmin } = context.var.supabaseContext;
   return authMode === "secret" ? supabaseAdmin : supabase;
 }
+
+/** The person who calls; null for a worker. */
+export function callerId(context: AppContext): string | null {
+  const { authMode, jwtClaims } = context.var.supabaseContext;
+  return authMode === "secret" ? null : jwtClaims?.sub ?? null;
+}

@@ -69,11 +69,9 @@ async function call(
   }
 }
 
-/** What the database itself raised, unlike a connection that broke. 57P01 to 57P03: it is going down. */
-function isDatabaseError(error: unknown): error is Error & { code: string; detail?: string; hint?: string } {
-  return error instanceof Error && error.name === "PostgresError" &&
-    !("code" in error && /^57P/.test(String(error.code)));
-}
+/** What the database itself raised, unlike a connection that broke. */
+const isDatabaseError = (error: unknown): error is Error & { code: string; detail?: string; hint?: string } =>
+  error instanceof Error && error.name === "PostgresError";
 
 const isUnavailable = (status: number) => status === 502 || status === 503 || status === 504;
 

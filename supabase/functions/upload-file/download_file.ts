@@ -1,10 +1,9 @@
-// GET /:file_id: a short-lived link to the bytes, made with the caller's own rights; for images also to a thumbnail.
+// GET /:file_id: a short-lived link to the bytes, good while the caller may read it; for images also to a thumbnail.
 import { downloadFile } from "../../../shared/contract/upload-file.ts";
-import { callerClient } from "../_shared/auth.ts";
 import { callDoor } from "../_shared/database.ts";
 import { env } from "../_shared/env.ts";
 import { route } from "../_shared/route.ts";
-import { readFile, signLink } from "./links.ts";
+import { linkFor, readFile } from "./links.ts";
 
 /** What the platform's image transformation reads. */
 const TRANSFORMABLE = /^image\/(png|jpeg|gif|webp|avif|heic|heif|bmp|tiff|x-icon|svg\+xml)$/;
@@ -13,11 +12,10 @@ export const download = route(downloadFile, async (input, context) => {
   const { file_id, expires_in_seconds, download, ...size } = input;
   const file = readFile(await callDoor(context, "download_file", { file_id }));
   const isAsked = Object.values(size).some((value) => value !== undefined);
-  // The local stack has no transformation, and says so here rather than by the bytes.
-  const transformed = isAsked && env.hasImageTransforms && !env.isLocal && TRANSFORMABLE.test(file.mime_type ?? "");
-  const link = await signLink(callerClient(context), file, {
+  const transformed = isAsked && env.hasImageTransforms && TRANSFORMABLE.test(file.mime_type ?? "");
+  const link = await linkFor(context, file, {
     seconds: expires_in_seconds,
-    saveAs: download ? file.file_name : undefined,
+    download,
     transform: transformed ? size : undefined,
   });
   return { body: { file, ...link, transformed } };

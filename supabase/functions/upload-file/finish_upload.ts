@@ -2,12 +2,11 @@
 import { lazy } from "../../../shared/contract/operation.ts";
 import * as z from "zod";
 import { file, finishUpload } from "../../../shared/contract/upload-file.ts";
-import { callerClient } from "../_shared/auth.ts";
 import { callDoor, callDoorAsService } from "../_shared/database.ts";
 import { OperationError } from "../_shared/errors.ts";
 import { route } from "../_shared/route.ts";
 import { type Inspected, inspectObject } from "./inspect.ts";
-import { readFile, signLink, type StoredFile } from "./links.ts";
+import { linkFor, readFile, type StoredFile } from "./links.ts";
 import { trueType } from "./media_type.ts";
 import { takeBack } from "./take_back.ts";
 
@@ -20,7 +19,7 @@ export const finish = route(finishUpload, async (input, context) => {
     const mime_type = await typeOf(file, stored_mime_type ?? "", found);
     const finished = { file_id: file.id, file_size: found.size, sha256: found.sha256, mime_type };
     const ready = readFile(await callDoorAsService("finish_upload", finished));
-    return { body: { file: ready, ...await signLink(callerClient(context), ready) } };
+    return { body: { file: ready, ...await linkFor(context, ready) } };
   } catch (error) {
     // What cannot become true by waiting: the upload has to begin again.
     if (error instanceof OperationError && error.code === "validation_failed") {

@@ -17,8 +17,7 @@ export interface Inspected {
 export async function inspectObject(object: Pick<StoredFile, "bucket_name" | "file_path">): Promise<Inspected> {
   const unavailable = (cause: unknown) =>
     new OperationError("unavailable", "Storage did not give the object back; try again.", {}, { cause });
-  const { signed_url } = await signLink(serviceClient(), object);
-  const response = await fetch(signed_url).catch((cause) => {
+  const response = await fetch(await signLink(serviceClient(), object)).catch((cause) => {
     throw unavailable(cause);
   });
   if (!response.ok) throw unavailable(await response.text());

@@ -1,8 +1,11 @@
 // Short-lived links to a file's bytes, and what an answer says of a file.
 import type { z } from "zod";
 import { file as fileShape, LINK_SECONDS } from "../../../shared/contract/upload-file.ts";
+import { type AppContext, callerId } from "../_shared/auth.ts";
+import { env } from "../_shared/env.ts";
 import { OperationError } from "../_shared/errors.ts";
 import type { serviceClient } from "../_shared/service.ts";
+import { writeLink } from "./link_token.ts";
 
 export type Client = ReturnType<typeof serviceClient>;
 export type StoredFile = z.output<ReturnType<typeof fileShape>>;
@@ -19,16 +22,30 @@ export const readFile = (answer: unknown): StoredFile => fileShape().parse((answ
 /** The download's name goes into the query by its own encoding, so that no character of it can mean anything there. */
 const named = (url: string, name: string) => `${url}&download=${encodeURIComponent(name)}`;
 
-/** A link to an object, as whoever's client this is. Throws `unavailable` where Storage makes none. */
+/** Links must stay with whoever came: neither kept on the way nor told to the next page nor found by a search. */
+export const PRIVATE = { "cache-control": "no-store", "referrer-policy": "no-referrer", "x-robots-tag": "noindex" };
+
+/** Storage's own link to an object, which works until it ends. Throws `unavailable` where Storage makes none. */
 export async function signLink(
   client: Client,
   { bucket_name, file_path }: Pick<StoredFile, "bucket_name" | "file_path">,
   { seconds = LINK_SECONDS, saveAs, transform }: { seconds?: number; saveAs?: string; transform?: Transform } = {},
-): Promise<{ signed_url: string; expires_at: string }> {
+): Promise<string> {
   const { data, error } = await client.storage.from(bucket_name).createSignedUrl(file_path, seconds, { transform });
   if (error) {
     throw new OperationError("unavailable", "The file is stored, but no link could be made.", {}, { cause: error });
   }
-  const expires_at = new Date(Date.now() + seconds * 1000).toISOString();
-  return { signed_url: saveAs === undefined ? data.signedUrl : named(data.signedUrl, saveAs), expires_at };
+  return saveAs === undefined ? data.signedUrl : named(data.signedUrl, saveAs);
+}
+
+/** A link for the caller to hand on, which also ends when the caller may no longer read the file. */
+export async function linkFor(
+  context: AppContext,
+  { id }: Pick<StoredFile, "id">,
+  { seconds = LINK_SECONDS, ...how }: { seconds?: number; download?: boolean; transform?: Transform } = {},
+): Promise<{ signed_url: string; expires_at: string }> {
+  const expires = Date.now() + seconds * 1000;
+  const token = await writeLink({ file_id: id, user_id: callerId(context), expires, ...how });
+  const signed_url = `${env.supabaseUrl}/functions/v1/upload-file/content/${token}`;
+  return { signed_url, expires_at: new Date(expires).toISOString() };
 }

@@ -6,20 +6,17 @@ import { callDoorAsService } from "../_shared/database.ts";
 import { route } from "../_shared/route.ts";
 import { serviceClient } from "../_shared/service.ts";
 import { hashToken } from "../_shared/token.ts";
-import { signLink } from "./links.ts";
+import { PRIVATE, signLink } from "./links.ts";
 
 const opened = lazy(() =>
   z.object({ share_id: z.uuid(), bucket_name: z.string(), file_path: z.string(), file_name: z.string() })
 );
 
-/** The link must stay with whoever came: neither kept on the way nor told to the next page nor found by a search. */
-const PRIVATE = { "cache-control": "no-store", "referrer-policy": "no-referrer", "x-robots-tag": "noindex" };
-
 export const open = route(openShare, async ({ token }) => {
   const file = opened().parse(await callDoorAsService("open_share", { token_sha256: await hashToken(token) }));
   try {
-    const link = await signLink(serviceClient(), file, { seconds: SHARED_LINK_SECONDS, saveAs: file.file_name });
-    return { headers: { ...PRIVATE, location: link.signed_url } };
+    const location = await signLink(serviceClient(), file, { seconds: SHARED_LINK_SECONDS, saveAs: file.file_name });
+    return { headers: { ...PRIVATE, location } };
   } catch (error) {
     await callDoorAsService("return_download", { share_id: file.share_id });
     throw error;

@@ -30,5 +30,5 @@ export const sign = route(signUpload, async (input, context) => {
   };
   const upload = { url: data.signedUrl, token: data.token, bucket: file.bucket_name, path: file.file_path };
   const expires_at = new Date(Date.now() + TOKEN_SECONDS * 1000).toISOString();
-  return { body: { file_id: file.id, upload: { ...upload, resumable: env.isLocal ? null : resumable }, expires_at } };
+  return { body: { file_id: file.id, upload: { ...upload, resumable }, expires_at } };
 });

@@ -9,7 +9,7 @@ import { callDoor, callDoorAsService } from "../_shared/database.ts";
 import { OperationError } from "../_shared/errors.ts";
 import { streamedRoute } from "../_shared/route.ts";
 import type { FileStream } from "./file_stream.ts";
-import { readFile, signLink, type StoredFile } from "./links.ts";
+import { linkFor, readFile, type StoredFile } from "./links.ts";
 import { trueType } from "./media_type.ts";
 import { type IncomingFile, receiveFile } from "./multipart.ts";
 import { takeBack } from "./take_back.ts";
@@ -20,7 +20,7 @@ const partShape = lazy(() => z.object({ file_name: z.string().min(1).max(1024), 
 export const upload = streamedRoute(uploadFile, async (context) => {
   const limits = { maxFileBytes: MAX_FILE_BYTES, maxBodyBytes: MAX_FILE_BYTES + FORM_BYTES };
   const file = await receiveFile(context.req.raw, limits, (fields, incoming) => store(context, fields, incoming));
-  return { body: { file, ...await signLink(callerClient(context), file) } };
+  return { body: { file, ...await linkFor(context, file) } };
 });
 
 async function store(context: AppContext, fields: Record<string, string>, incoming: IncomingFile): Promise<StoredFile> {

@@ -96,7 +96,7 @@ function Chat() {
       <h2>{session?.title ?? "Chat"}</h2>
       <ul id="messages">
         {messages.map((message) => (
-          <li key={message.id} className={message.isPending ? "pending" : "sent"}>{message.content}</li>
+          <li key={message.key} className={message.isPending ? "pending" : "sent"}>{message.content}</li>
         ))}
       </ul>
       <form onSubmit={send}>

@@ -10,7 +10,7 @@ const WRITABLE: Record<"insert" | "update", Record<string, string>> = {
   insert: {
     agent_types: "description name project_id",
     agents: "configuration description model_name model_provider name project_id status system_prompt tools type",
-    chat_messages: "artifacts content metadata role session_id",
+    chat_messages: "artifacts content idempotency_key metadata role session_id",
     chat_sessions: "context is_shared project_id status title user_id",
     projects: "description name owner_id settings",
     workflows: "definition description name project_id",

@@ -27,6 +27,7 @@ const DOORS = [
   "invite_collaborator",
   "list_events",
   "list_invitations",
+  "open_link",
   "open_share",
   "publish_workflow",
   "reconcile_files",

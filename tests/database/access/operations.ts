@@ -202,6 +202,7 @@ export const OPERATIONS: OperationEntry[] = [
     done: writers,
     outsiders: "file_not_found",
   },
+  { door: "open_link", args: { file_id: "{readyFile}" }, done: ["worker"], outsiders: "forbidden" },
   { door: "open_share", args: { token_sha256: "{shareToken}" }, done: ["worker"], outsiders: "forbidden" },
   { door: "return_download", args: { share_id: "{share}" }, done: ["worker"], outsiders: "forbidden" },
   { door: "revoke_share", args: { share_id: "{share}" }, done: writers, outsiders: "share_not_found" },

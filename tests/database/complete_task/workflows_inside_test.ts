@@ -1,8 +1,9 @@
 // complete_task: a node may run another workflow of the project, and takes its final state as its output.
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { shareDatabase } from "../../support/database.ts";
-import { createProject, createWorkflow, graph, type Project } from "../../support/factories.ts";
+import { createProject, createWorkflow, graph, type Project, report } from "../../support/factories.ts";
 import { oneAttempt, type Run, runOf, startRun } from "../../support/run.ts";
+import { openTransaction, waitUntilBlocked } from "../../support/transactions.ts";
 
 const db = await shareDatabase();
 
@@ -267,4 +268,24 @@ Deno.test("a retry that fails again at once leaves nothing running, of several w
     left join public.agent_tasks as t on t.workflow_execution_id = x.id and t.status in ('blocked', 'pending', 'running', 'waiting')
     where x.project_id = ${project.id} and (x.status = 'running' or t.id is not null)`;
   assertEquals([...open], []);
+});
+
+Deno.test("inside an execution whose reports take turns, reports take turns too, whatever the graph there", async () => {
+  const project = await createProject(db);
+  const workflow_id = await publish(project, graph([["x", "z"], ["y", "z"]]));
+  const definition = graph([["inside", "after"], ["other", "after"]], {
+    inside: { type: "workflow", workflow_id },
+    after: { join: "any" },
+  });
+  const child = await inside(await startRun(db, definition, {}, project));
+  const [x, y] = [await child.lease("x"), await child.lease("y")];
+  await using first = await openTransaction(db, "worker");
+  await using second = await openTransaction(db, "worker");
+  await first.rpc("complete_task", report(x, { output_data: {} }));
+  const pending = second.rpc("complete_task", report(y, { output_data: {} }));
+  await waitUntilBlocked(db, second, pending);
+  const [waits] = await db.sql`select wait_event from pg_stat_activity where pid = ${second.pid}`;
+  assertEquals(waits?.wait_event, "advisory");
+  await first.commit();
+  await pending;
 });

@@ -201,6 +201,28 @@ Deno.test("a fork from inside a loop begins the whole loop anew", async () => {
   assertEquals((await forked.statuses())["a#1"], "pending");
 });
 
+Deno.test("a loop that ran out of its turns is begun anew, wherever the fork begins", async () => {
+  const definition = {
+    ...graph([["a", "b"], ["b", "c"], ["s", "d"]]),
+    edges: [
+      { source: "a", target: "b" },
+      { source: "b", target: "a", when: "$.again == true", loop: { max_iterations: 1, on_exhausted: "fail" } },
+      { source: "b", target: "c" },
+      { source: "s", target: "d" },
+    ],
+  };
+  const run = await startRun(db, definition);
+  for (const name of ["a", "b", "a#1", "s"]) await run.complete(name, { again: true });
+  assertEquals((await run.complete("b#1", { again: true })).execution.status, "failed");
+  assertEquals(await (await fork(run, "d")).statuses(), {
+    a: "pending",
+    b: "blocked",
+    c: "blocked",
+    s: "completed",
+    d: "pending",
+  });
+});
+
 Deno.test("a map is kept with its elements, or made anew from the new state", async () => {
   const run = await startRun(db, graph([["m", "b"]], { m: { type: "map", over: "$.files" } }), { files: [1, 2] });
   await run.complete("m[0]", "x");

@@ -162,3 +162,10 @@ Deno.test("when a bad list or an empty one ends a map in the step that reached i
     await assertTold(run, [complete("a", { files })]);
   }
 });
+
+Deno.test("when agents and the elements of a map begin with the execution", async () => {
+  const run = await startRun(db, graph([["a", "z"], ["m", "z"]], { m: { type: "map", over: "$.files" } }), {
+    files: [1, 2],
+  });
+  await assertTold(run, [claim, complete("a"), complete("m[0]"), complete("m[1]")]);
+});

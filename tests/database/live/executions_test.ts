@@ -145,3 +145,22 @@ Deno.test("a deleted execution is told to its project", async () => {
   assertEquals(labels(heard), [`project:${project.id} executions`]);
   assertEquals(heard[0]?.payload.executions[0].type, "execution.deleted");
 });
+
+Deno.test("the start of several executions in one statement is told to their project as one list", async () => {
+  const runs = [];
+  for (let n = 0; n < 2; n++) runs.push(await startExecution(db, project, graph([["a", "b"]])));
+  const ids = runs.map(({ execution }) => execution.id);
+  const heard = await heardDuring(
+    db,
+    () =>
+      db.sql`
+        insert into public.execution_events (workflow_execution_id, project_id, type)
+        select unnest(${ids}::uuid[]), ${project.id}, 'execution.resumed'`,
+  );
+  assertEquals(
+    labels(heard).sort(),
+    [...ids.map((id) => `execution:${id} events`), `project:${project.id} executions`].sort(),
+  );
+  const told = heard.find(({ event }) => event === "executions")?.payload.executions;
+  assertEquals(told.map(({ id }: { id: string }) => id), ids);
+});

@@ -67,6 +67,30 @@ Deno.test("the Python dialect is accepted: integer ids, a bare end, no metadata 
   ]);
 });
 
+Deno.test("the Python dialect as a LangGraph server answers it is accepted: both ends as schemas with a text", async () => {
+  const runnable = (name: string) => ({
+    id: name,
+    type: "runnable",
+    data: { id: ["langgraph", "utils", "RunnableCallable"], name },
+    metadata: { agent_type: "backend" },
+  });
+  const { tasks } = await startExecution(db, project, {
+    nodes: [
+      { id: "__start__", type: "schema", data: "__start__" },
+      runnable("agent"),
+      runnable("tool"),
+      { id: "__end__", type: "schema", data: "__end__" },
+    ],
+    edges: [
+      { source: "__start__", target: "agent" },
+      { source: "tool", target: "agent" },
+      { source: "agent", target: "tool", conditional: true },
+      { source: "agent", target: "__end__", conditional: true },
+    ],
+  });
+  assertEquals(tasks.map((task: Row) => [task.node_id, task.status]), [["agent", "pending"], ["tool", "blocked"]]);
+});
+
 Deno.test("an agent type taken from a node's id is warned about", async () => {
   const warnings = (await compile(pythonExport)).warnings.filter((warning: { code: string }) =>
     warning.code === "agent_type_guessed"

@@ -1,0 +1,83 @@
+// Writing a chat message exactly once, whatever the network does: an answer that was lost is asked for again under the key
+// that names the message, and the database knows whether it has it.
+import type { Client } from "./call.ts";
+import type { ChatMessage, NewMessage } from "./chat.ts";
+import { dataOf, GenesisError } from "./error.ts";
+import { jittered, pause } from "./pause.ts";
+import { personOf } from "./person.ts";
+
+export interface SendOptions {
+  /** Gives the message up; whether it was written is then unknown. */
+  signal?: AbortSignal;
+}
+
+/** How long one attempt may take, and for how long there are new ones, in milliseconds. */
+const ATTEMPT_MS = 15_000;
+const GIVE_UP_MS = 60_000;
+const LONGEST_BACKOFF_MS = 5_000;
+const UNIQUE_VIOLATION = "23505";
+
+/** Runs a request that ends at the signal, and after ATTEMPT_MS. */
+async function inTime<Answer>(
+  request: (signal: AbortSignal) => PromiseLike<Answer>,
+  signal: AbortSignal | undefined,
+): Promise<Answer> {
+  const ending = new AbortController();
+  const end = () => ending.abort();
+  const timer = setTimeout(end, ATTEMPT_MS);
+  signal?.addEventListener("abort", end);
+  try {
+    return await request(ending.signal);
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener("abort", end);
+  }
+}
+
+/** Throws a GenesisError, idempotency_conflict where the key names another message; or the signal's reason. */
+export async function sendOnce(
+  supabase: Client,
+  session_id: string,
+  message: NewMessage,
+  { signal }: SendOptions = {},
+): Promise<ChatMessage> {
+  const idempotency_key = message.idempotency_key ?? crypto.randomUUID();
+  const row = { session_id, role: "user", ...message, idempotency_key };
+  const table = () => supabase.from("chat_messages");
+
+  const findStored = async () => {
+    const person = await personOf(supabase);
+    if (person === null) return null;
+    const own = { session_id, idempotency_key, user_id: person };
+    const stored = dataOf(
+      await inTime((signal) => table().select("*").match(own).abortSignal(signal).maybeSingle(), signal),
+    );
+    if (stored && stored.content !== message.content) {
+      throw new GenesisError("idempotency_conflict", "This key names a message of other words.");
+    }
+    return stored;
+  };
+
+  const attempt = async (isAgain: boolean) => {
+    const answer = await inTime((signal) => table().insert(row).select("*").abortSignal(signal).single(), signal);
+    // A refusal may be newer than the message: the session was archived while the answer was on its way.
+    if (answer.error?.code === UNIQUE_VIOLATION || (isAgain && answer.error && answer.status > 0)) {
+      const stored = await findStored();
+      if (stored) return stored;
+    }
+    return dataOf(answer);
+  };
+
+  const began = Date.now();
+  for (let failures = 0;; failures++) {
+    signal?.throwIfAborted();
+    try {
+      return await attempt(failures > 0);
+    } catch (thrown) {
+      signal?.throwIfAborted();
+      const isWorthIt = thrown instanceof GenesisError && thrown.isTransient && Date.now() - began < GIVE_UP_MS;
+      if (!isWorthIt) throw thrown;
+      await pause(jittered(Math.min(LONGEST_BACKOFF_MS, 250 * 2 ** failures)), signal ?? new AbortController().signal);
+    }
+  }
+}

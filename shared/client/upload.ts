@@ -1,0 +1,100 @@
+// Three ways for a file's bytes: small ones through the function, large ones straight to Storage, and with a TUS client
+// in pieces, which a lost connection only delays. Whichever it was, the function reads what arrived before it is a file.
+import { call, type CallOptions, type Client } from "./call.ts";
+import { GenesisError, storedOf } from "./error.ts";
+import { OPERATIONS, type OutputOf } from "./operations.ts";
+
+/** Up to here one request is the better way, as the platform advises. */
+const SMALL_BYTES = 6 * 1024 * 1024;
+const RETRY_DELAYS = [0, 1000, 3000, 5000, 10_000];
+
+export interface UploadOptions extends CallOptions {
+  /** Where the file belongs in the project, for people. */
+  path?: string;
+  /** `Upload` of the package tus-js-client: files above 6 MiB go in pieces then. */
+  tus?: TusUpload;
+  /** How much has been sent of a file that goes in pieces. */
+  onProgress?: (sentBytes: number, totalBytes: number) => void;
+}
+
+/** What is used of the class, so that this client needs no package of its own. */
+export type TusUpload = new (
+  file: Blob,
+  options: TusOptions,
+) => { start(): void; abort(terminate: boolean): Promise<void> };
+
+interface TusOptions {
+  endpoint: string;
+  headers: Record<string, string>;
+  metadata: Record<string, string>;
+  chunkSize: number;
+  retryDelays: number[];
+  storeFingerprintForResuming: boolean;
+  fileReader: { openFile(file: Blob): Promise<BlobSource> };
+  onProgress: ((sent: number, total: number) => void) | null;
+  onSuccess: () => void;
+  onError: (error: Error) => void;
+}
+
+/** Uploads as the client's person. Throws GenesisError, or the signal's reason. */
+export async function uploadTo(supabase: Client, projectId: string, file: Blob, options: UploadOptions) {
+  const { path, tus, onProgress, ...callOptions } = options;
+  if (file.size <= SMALL_BYTES) {
+    const input = { project_id: projectId, file, path };
+    return await call(supabase, OPERATIONS.uploadFile, input, callOptions) as OutputOf<"uploadFile">;
+  }
+  const mime_type = file.type || "application/octet-stream";
+  const file_name = file instanceof File ? file.name : "file";
+  const declared = { project_id: projectId, file_name, file_size: file.size, mime_type, path };
+  const { file_id, upload } = await call(supabase, OPERATIONS.signUpload, declared, callOptions) as OutputOf<
+    "signUpload"
+  >;
+  if (tus) await sendInPieces(tus, upload.resumable, file, callOptions.signal, onProgress);
+  else {
+    const bucket = supabase.storage.from(upload.bucket);
+    storedOf(await bucket.uploadToSignedUrl(upload.path, upload.token, file, { contentType: mime_type }));
+  }
+  return await call(supabase, OPERATIONS.finishUpload, { file_id }, callOptions) as OutputOf<"finishUpload">;
+}
+
+function sendInPieces(
+  Upload: TusUpload,
+  { url, chunk_bytes, headers, metadata }: OutputOf<"signUpload">["upload"]["resumable"],
+  file: Blob,
+  signal: AbortSignal | undefined,
+  onProgress: UploadOptions["onProgress"],
+): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const upload = new Upload(file, {
+      endpoint: url,
+      headers,
+      metadata,
+      chunkSize: chunk_bytes,
+      retryDelays: RETRY_DELAYS,
+      storeFingerprintForResuming: false,
+      fileReader: { openFile: (blob) => Promise.resolve(new BlobSource(blob)) },
+      onProgress: onProgress ?? null,
+      onSuccess: resolve,
+      onError: (cause) => reject(new GenesisError("unavailable", "The upload broke off.", {}, null, { cause })),
+    });
+    signal?.addEventListener("abort", () => {
+      upload.abort(true).catch(() => {});
+      reject(signal.reason);
+    }, { once: true });
+    upload.start();
+  });
+}
+
+/** Reads a file piece by piece, in browsers and elsewhere alike. */
+class BlobSource {
+  readonly size: number;
+  constructor(readonly blob: Blob) {
+    this.size = blob.size;
+  }
+  async slice(start: number, end: number) {
+    const value = new Uint8Array(await this.blob.slice(start, end).arrayBuffer());
+    // The one property by which tus-js-client measures.
+    return { value: Object.assign(value, { size: value.length }), done: end >= this.size };
+  }
+  close(): void {}
+}
