@@ -241,6 +241,8 @@ export type Database = {
           "id": string;
           "idempotency_key": string | null;
           "metadata": NonNullable<Json>;
+          "private_to": string | null;
+          "project_id": string;
           "role": string;
           "session_id": string;
           "task_id": string | null;
@@ -254,6 +256,8 @@ export type Database = {
           "id"?: string;
           "idempotency_key"?: string | null;
           "metadata"?: NonNullable<Json>;
+          "private_to"?: string | null;
+          "project_id"?: string;
           "role": string;
           "session_id": string;
           "task_id"?: string | null;
@@ -266,6 +270,8 @@ export type Database = {
           "id"?: string;
           "idempotency_key"?: string | null;
           "metadata"?: NonNullable<Json>;
+          "private_to"?: string | null;
+          "project_id"?: string;
           "role"?: string;
           "session_id"?: string;
           "task_id"?: string | null;

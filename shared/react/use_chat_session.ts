@@ -46,6 +46,9 @@ export function useChatSession(sessionId: string): UseChatSession {
       id: idempotency_key,
       idempotency_key,
       session_id: sessionId,
+      // Who may read it says the session; the database writes that down.
+      project_id: "",
+      private_to: null,
       user_id: null,
       task_id: null,
       role: "user",

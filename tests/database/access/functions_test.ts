@@ -71,6 +71,7 @@ const BEHIND_THE_DOORS = [
   "project_ids",
   "project_members",
   "readable_project_ids",
+  "user_id",
 ].toSorted();
 
 /** The functions of a schema that a role may execute, or all of them. */

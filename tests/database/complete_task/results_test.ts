@@ -71,8 +71,8 @@ Deno.test("a worker's messages are the assistant's unless it says otherwise, and
   const session_id = await createChatSession(db, project.id, project.viewer);
   const messages = [{ session_id, content: "done" }, { session_id, role: "system", content: "noted" }];
   await db.rpc("worker", "complete_task", report(task, { messages }));
-  const rows = await db
-    .sql`select role, content, task_id, user_id from public.chat_messages where session_id = ${session_id}`;
+  const rows = await db.sql`
+    select role, content, task_id, user_id from public.chat_messages where session_id = ${session_id} order by content`;
   assertEquals([...rows].map((row) => ({ ...row })), [
     { role: "assistant", content: "done", task_id: task.id, user_id: null },
     { role: "system", content: "noted", task_id: task.id, user_id: null },
