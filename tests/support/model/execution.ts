@@ -323,7 +323,10 @@ export class Execution {
     return hasResolved;
   }
 
-  /** Tasks whose edges allow it begin or are skipped; first all of them are found, then the first one moves. */
+  /**
+   * Tasks whose edges allow it begin or are skipped. First all of them are found; then what can end in this very step, as
+   * a map of nothing does, moves last: what begins beside it does not have its output yet.
+   */
   private unblock(): boolean {
     const moves = this.shape.graph.nodes.flatMap((node) => {
       const task = this.current(node.id);
@@ -334,7 +337,9 @@ export class Execution {
       if (isLive && (areAllKnown || node.join === "any")) return [{ task, isReady: true }];
       return areAllKnown ? [{ task, isReady: false }] : [];
     });
-    for (const { task, isReady } of moves) {
+    const mayEnd = ({ node }: Task) => node.type === "map" || node.type === "workflow";
+    const inTurn = [...moves.filter(({ task }) => !mayEnd(task)), ...moves.filter(({ task }) => mayEnd(task))];
+    for (const { task, isReady } of inTurn) {
       if (task.status !== "blocked") continue;
       if (isReady) this.begin(task);
       else task.status = "skipped";
