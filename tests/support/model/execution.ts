@@ -87,7 +87,8 @@ export class Execution {
     this.tasks.push(...start.kept);
     for (const node of shape.graph.nodes) if (!this.current(node.id)) this.addTask(node, 0);
     for (const edge of shape.flow) {
-      if (edge.source === START) this.outcomes.set(edge, holds(edge.when, input) ? "live" : "dead");
+      // In a fork what was kept has been folded in by then.
+      if (edge.source === START) this.outcomes.set(edge, holds(edge.when, this.state) ? "live" : "dead");
     }
     this.settle();
   }
