@@ -132,6 +132,21 @@ Deno.test("an approval that waited when it failed waits again", async () => {
   assertEquals((await run.decide("review", run.project.owner)).task.status, "completed");
 });
 
+Deno.test("a loop that had taken all its turns when something else failed is given none", async () => {
+  const definition = {
+    ...graph([["a", "b"]], { b: oneAttempt }),
+    edges: [
+      { source: "a", target: "b" },
+      { source: "b", target: "a", when: "$.again == true", loop: { max_iterations: 1, on_exhausted: "fail" } },
+    ],
+  };
+  const run = await startRun(db, definition);
+  for (const name of ["a", "b", "a#1"]) await run.complete(name, { again: true });
+  await run.fail("b#1");
+  await db.rpc(run.project.editor.actor, "retry_execution", { execution_id: run.id });
+  assertStringIncludes((await run.complete("b#1", { again: true })).execution.error_message, "ran out");
+});
+
 Deno.test("a loop that ran out has its turns anew", async () => {
   const definition = {
     ...graph([["a", "b"]]),
