@@ -5,7 +5,8 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import { resolve } from "node:path";
 import { accessTokenDresser } from "./access_tokens.ts";
 import type { ProjectConfig } from "./config.ts";
-import { openAuthConnection, openDataConnection } from "./lite_connection.ts";
+import { type FunctionCalls, functionCalls } from "./function_calls.ts";
+import { openAuthConnection, openDataConnection, searchPathOf } from "./lite_connection.ts";
 import type { Keys } from "./keys.ts";
 import { type DatabaseError, errorResponse } from "./postgrest_errors.ts";
 
@@ -22,6 +23,8 @@ export interface AuthDataOptions {
 export interface AuthData {
   auth(request: Request): Promise<Response>;
   data(request: Request): Promise<Response>;
+  /** Answers what needs no more than a call of a function, and gives everything else back. */
+  call: FunctionCalls["answer"];
   /** Forgets what is known of the tables and functions; `notify pgrst` does the same. */
   reloadSchema(): Promise<void>;
   stop(): Promise<void>;
@@ -115,13 +118,19 @@ function createApp(options: AuthDataOptions, connection: PostgresConnection, tok
 /** Starts Auth and the Data API over one database. Needs the platform's objects to be there. */
 export async function startAuthData(options: AuthDataOptions): Promise<AuthData> {
   Deno.env.set("LITE_TELEMETRY", "0");
-  const connection = openDataConnection(options.databaseUrl, options.config.api.extra_search_path, noteError);
+  const searchPath = searchPathOf(options.config.api.extra_search_path);
+  const connection = openDataConnection(options.databaseUrl, searchPath, noteError);
+  const calls = functionCalls(connection.driver, searchPath);
   const authConnection = openAuthConnection(options.databaseUrl);
   const data = createApp(options, connection, true);
   const auth = createApp(options, authConnection, false);
   await Promise.all([data.init(), auth.init()]);
   await connection.introspect({ useCache: true });
-  const listener = await connection.driver.listen("pgrst", () => void connection.clearSchemaCache());
+  const reloadSchema = () => {
+    calls.reload();
+    return connection.clearSchemaCache();
+  };
+  const listener = await connection.driver.listen("pgrst", () => void reloadSchema());
 
   const handle = (app: typeof data) => async (request: Request) => {
     const noted: { error?: DatabaseError } = {};
@@ -142,7 +151,8 @@ export async function startAuthData(options: AuthDataOptions): Promise<AuthData>
   return {
     data: handle(data),
     auth: async (request) => dress(request, await inside.run({}, () => auth.fetch(request))),
-    reloadSchema: () => connection.clearSchemaCache(),
+    call: calls.answer,
+    reloadSchema,
     async stop() {
       await listener.unlisten().catch(() => {});
       await Promise.all([connection.driver.end({ timeout: 2 }), authConnection.driver.end({ timeout: 2 })]);
