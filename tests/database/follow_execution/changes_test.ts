@@ -22,6 +22,7 @@ Deno.test("the events are those of list_events, page by page", async () => {
 
 Deno.test("beside them are the execution and the tasks they name, as execution_state has them, and no others", async () => {
   const run = await startRun(db, graph([["a", "b"], ["c", "d"]]));
+  await run.claim();
   await untilVisible(db);
   const { cursor } = await call(run, "follow_execution");
   await run.complete("a");
