@@ -40,6 +40,9 @@ async function readFunctions(sql: postgres.Sql): Promise<Map<string, DatabaseFun
   return functions;
 }
 
+/** What the function has said of its answer, read after it has run. */
+const SAID = "current_setting('response.status', true) as status, current_setting('response.headers', true) as headers";
+
 /** The call with the arguments that the body has; undefined when they are not this function's. */
 function callSql(name: string, { parameters }: DatabaseFunction, body: string): string | undefined {
   let given: unknown;
@@ -53,9 +56,10 @@ function callSql(name: string, { parameters }: DatabaseFunction, body: string): 
   if (keys.some((key) => !parameters.has(key))) return;
   for (const [key, { isRequired }] of parameters) if (isRequired && !Object.hasOwn(given, key)) return;
   const call = `public.${quoted(name)}(${keys.map((key) => `${quoted(key)} => a.${quoted(key)}`).join(",")})`;
-  if (keys.length === 0) return `select ${call}::text as answer`;
+  const answer = `select ${call}::text as answer, ${SAID}`;
+  if (keys.length === 0) return answer;
   const columns = keys.map((key) => `${quoted(key)} ${parameters.get(key)?.type}`).join(",");
-  return `select ${call}::text as answer from json_to_record(${literal(body)}) as a (${columns})`;
+  return `${answer} from json_to_record(${literal(body)}) as a (${columns})`;
 }
 
 const ANY_JSON = /^\s*application\/json\s*(;|$)/i;
@@ -69,18 +73,13 @@ function isPlain({ method, headers }: Request, { searchParams }: URL): boolean {
     (headers.get("accept-profile") ?? "public") === "public";
 }
 
-/** What the function itself has said of its answer. */
-interface Said {
-  status: string | null;
-  headers: string | null;
-}
-
-function dressed(body: string, said: Said): Response {
+/** The answer, as the function itself wants it. */
+function dressed(body: string, status: string | null, said: string | null): Response {
   const headers = new Headers({ "content-type": "application/json; charset=utf-8", "content-range": "0-0/*" });
-  for (const pair of said.headers ? JSON.parse(said.headers) as Record<string, string>[] : []) {
+  for (const pair of said ? JSON.parse(said) as Record<string, string>[] : []) {
     for (const [name, value] of Object.entries(pair)) headers.append(name, value);
   }
-  return new Response(body, { status: Number(said.status || 200), headers });
+  return new Response(body, { status: Number(status || 200), headers });
 }
 
 /** @param searchPath what unqualified names in functions mean, as PostgREST sets it */
@@ -116,11 +115,8 @@ export function functionCalls(sql: postgres.Sql, searchPath: string): FunctionCa
       };
       try {
         // Statements of one message are one transaction, undone as a whole.
-        const [, [{ answer }], [said]] = await sql.unsafe(
-          `${settingsSql(settings)};${call};` +
-            "select current_setting('response.status', true) as status, current_setting('response.headers', true) as headers",
-        ).simple();
-        return dressed(answer ?? "null", said as Said);
+        const [, [{ answer, status, headers }]] = await sql.unsafe(`${settingsSql(settings)};${call}`).simple();
+        return dressed(answer ?? "null", status, headers);
       } catch (thrown) {
         const error = thrown as Partial<DatabaseError>;
         if (typeof error.code !== "string" || !/^[0-9A-Z]{5}$/.test(error.code)) throw thrown;
