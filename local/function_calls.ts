@@ -2,7 +2,7 @@
 // call is six round trips and a parse, a check and a print of everything, which a page that many people watch would feel.
 // Whatever is not such a call is left to lite.
 import type postgres from "postgres";
-import type { Caller } from "./caller.ts";
+import type { Credentials } from "./caller_of.ts";
 import { callSettings, literal, requestSettings, settingsSql } from "./request_settings.ts";
 import { type DatabaseError, errorResponse } from "./postgrest_errors.ts";
 
@@ -13,7 +13,7 @@ interface DatabaseFunction {
 
 export interface FunctionCalls {
   /** The answer, or, where another has to give it, the request with its body unread. */
-  answer(request: Request, url: URL, caller: Caller): Promise<Response | Request>;
+  answer(request: Request, url: URL, credentials: Credentials): Promise<Response | Request>;
   /** Forgets which functions there are. */
   reload(): void;
 }
@@ -62,6 +62,12 @@ function callSql(name: string, { parameters }: DatabaseFunction, body: string): 
   return `${answer} from json_to_record(${literal(body)}) as a (${columns})`;
 }
 
+/** Lite refuses secret keys that a browser sends; `key` is what the apikey alone says. */
+function isSecretInBrowser({ headers }: Request, { key, caller }: Credentials): boolean {
+  return (key === "service_role" || caller.role === "service_role") &&
+    /^\s*Mozilla\s*\//i.test(headers.get("user-agent") ?? "");
+}
+
 const ANY_JSON = /^\s*application\/json\s*(;|$)/i;
 
 /** Whether it asks for nothing but the call: no filter, no count, no other format or schema. */
@@ -98,9 +104,10 @@ export function functionCalls(sql: postgres.Sql, searchPath: string): FunctionCa
 
   return {
     reload: () => void (known = undefined),
-    async answer(request, url, caller) {
+    async answer(request, url, credentials) {
+      const { caller } = credentials;
       const name = /^\/rest\/v1\/rpc\/([a-z0-9_]+)$/.exec(url.pathname)?.[1];
-      if (name === undefined || !isPlain(request, url)) return request;
+      if (name === undefined || !isPlain(request, url) || isSecretInBrowser(request, credentials)) return request;
       // Lite refuses what says another role, or that it was made in the future.
       const { role, iat } = caller.claims;
       if (role !== caller.role || Number(iat ?? 0) * 1000 > Date.now()) return request;

@@ -60,8 +60,9 @@ function handlers(options: GatewayOptions): Record<string, Handler> {
           : ["PGRST301", "No suitable key or wrong key type"];
         return refuse(401, { code, details: null, hint: null, message });
       }
-      const answer = await authData.call(request, url, credentials.caller);
-      return answer instanceof Response ? answer : await authData.data(translate(answer, credentials, keys));
+      const answer = await authData.call(request, url, credentials);
+      if (answer instanceof Response) return answer;
+      return await authData.data(translate(answer, credentials, keys), credentials.token?.claims);
     },
     "/storage/v1": (request, url, credentials) => {
       const needsNoToken =
