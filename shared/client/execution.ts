@@ -55,16 +55,13 @@ function executionReader(supabase: Client, id: string, after: string | undefined
       if (about && !about.has("events")) return {};
       const tried = limit;
       limit = LEAST;
-      const { events, cursor, has_more, execution, tasks: moved } = await readChanges(
-        supabase,
-        id,
-        view.cursor,
-        tried,
-        signal,
-      );
+      const read = await readChanges(supabase, id, view.cursor, tried, signal);
+      const { events, cursor, has_more } = read;
       limit = Math.min(MOST, tried * 2);
       if (events.length === 0) return { behind: about !== null };
-      for (const task of moved) tasks.set(task.id, task);
+      // Not before an event says so: whoever stops at the end of the execution has then been told everything.
+      const execution = events.some(({ task_id }) => task_id === null) ? read.execution : view.execution;
+      for (const task of read.tasks) tasks.set(task.id, task);
       view = { execution, tasks: [...tasks.values()], events, cursor };
       return { step: view, more: has_more };
     },

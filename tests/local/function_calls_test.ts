@@ -38,7 +38,7 @@ Deno.test.beforeAll(async () => {
   stack = await startFixture({});
   sql = postgres(stack.databaseUrl, { max: 1, onnotice: () => {} });
   await sql.unsafe(SCHEMA);
-  await eventually(() => service().rpc("echo", {}), ({ error }) => error === null);
+  await eventually(async () => await service().rpc("echo", {}), ({ error }) => error === null);
 });
 
 Deno.test.afterAll(async () => {
@@ -128,6 +128,9 @@ Deno.test("a function that was changed is called as it is now, a moment later", 
   await sql.unsafe(`
     drop function public.nothing();
     create function public.nothing(more integer) returns jsonb language sql stable as $$ select to_jsonb(more) $$`);
-  const answer = await eventually(() => service().rpc("nothing", { more: 3 }), ({ error }) => error === null);
+  const answer = await eventually(
+    async () => await service().rpc("nothing", { more: 3 }),
+    ({ error }) => error === null,
+  );
   assertEquals(answer.data, 3);
 });
