@@ -1,6 +1,6 @@
 // rpc() of functions that answer JSON, as PostgREST runs them: one message to the database and one back. Through lite such a
-// call is a round trip for every step of its transaction, and a parse, a check and a print of everything, which a page that many people watch would feel.
-// Whatever is not such a call is left to lite.
+// call is a round trip for every step of its transaction, and a parse, a check and a print of everything, which a page that
+// many people watch would feel. Whatever is not such a call is left to lite.
 import type postgres from "postgres";
 import type { Credentials } from "./caller_of.ts";
 import { callSettings, literal, requestSettings, settingsSql } from "./request_settings.ts";
