@@ -5,7 +5,8 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import { resolve } from "node:path";
 import { accessTokenDresser } from "./access_tokens.ts";
 import type { ProjectConfig } from "./config.ts";
-import { openAuthConnection, openDataConnection } from "./lite_connection.ts";
+import { type FunctionCalls, functionCalls } from "./function_calls.ts";
+import { openAuthConnection, openDataConnection, searchPathOf } from "./lite_connection.ts";
 import type { Keys } from "./keys.ts";
 import { type DatabaseError, errorResponse } from "./postgrest_errors.ts";
 
@@ -21,7 +22,10 @@ export interface AuthDataOptions {
 
 export interface AuthData {
   auth(request: Request): Promise<Response>;
-  data(request: Request): Promise<Response>;
+  /** @param claims of the bearer, when the gateway has verified one */
+  data(request: Request, claims?: Record<string, unknown>): Promise<Response>;
+  /** Answers what needs no more than a call of a function, and gives everything else back. */
+  call: FunctionCalls["answer"];
   /** Forgets what is known of the tables and functions; `notify pgrst` does the same. */
   reloadSchema(): Promise<void>;
   stop(): Promise<void>;
@@ -32,8 +36,13 @@ export function authSchemaSql(): string {
   return getAuthSchemaSql();
 }
 
-/** What a request met in the database, noted while lite handles it. */
-const inside = new AsyncLocalStorage<{ error?: DatabaseError }>();
+/** What a request brings and what it met in the database, noted while lite handles it. */
+interface Noted {
+  claims?: Record<string, unknown>;
+  error?: DatabaseError;
+}
+
+const inside = new AsyncLocalStorage<Noted>();
 
 function noteError(error: DatabaseError): void {
   const store = inside.getStore();
@@ -94,6 +103,12 @@ function createApp(options: AuthDataOptions, connection: PostgresConnection, tok
           if (tokensAreVerified && context.req.header("authorization")) {
             context.set("userId", "verified");
             context.set("sessionId", "verified");
+            const { claims } = inside.getStore() ?? {};
+            // Nor is the signature worth another look, unless lite may have something to say about it.
+            if (claims && Number(claims.iat ?? 0) * 1000 <= Date.now()) {
+              context.set("jwt", claims);
+              context.set("ignoreAuthorization", true);
+            }
           }
           await next();
         }],
@@ -115,16 +130,23 @@ function createApp(options: AuthDataOptions, connection: PostgresConnection, tok
 /** Starts Auth and the Data API over one database. Needs the platform's objects to be there. */
 export async function startAuthData(options: AuthDataOptions): Promise<AuthData> {
   Deno.env.set("LITE_TELEMETRY", "0");
-  const connection = openDataConnection(options.databaseUrl, options.config.api.extra_search_path, noteError);
+  const searchPath = searchPathOf(options.config.api.extra_search_path);
+  const connection = openDataConnection(options.databaseUrl, searchPath, noteError);
+  const isPublicFirst = options.config.api.schemas[0] === "public";
+  const calls = functionCalls(connection.driver, searchPath);
   const authConnection = openAuthConnection(options.databaseUrl);
   const data = createApp(options, connection, true);
   const auth = createApp(options, authConnection, false);
   await Promise.all([data.init(), auth.init()]);
   await connection.introspect({ useCache: true });
-  const listener = await connection.driver.listen("pgrst", () => void connection.clearSchemaCache());
+  const reloadSchema = () => {
+    calls.reload();
+    return connection.clearSchemaCache();
+  };
+  const listener = await connection.driver.listen("pgrst", () => void reloadSchema());
 
-  const handle = (app: typeof data) => async (request: Request) => {
-    const noted: { error?: DatabaseError } = {};
+  const handle = (app: typeof data) => async (request: Request, claims?: Noted["claims"]) => {
+    const noted: Noted = { claims };
     const response = await inside.run(noted, () => app.fetch(request));
     if (response.status < 400 || noted.error === undefined) return response;
     await response.body?.cancel();
@@ -142,7 +164,8 @@ export async function startAuthData(options: AuthDataOptions): Promise<AuthData>
   return {
     data: handle(data),
     auth: async (request) => dress(request, await inside.run({}, () => auth.fetch(request))),
-    reloadSchema: () => connection.clearSchemaCache(),
+    call: isPublicFirst ? calls.answer : (request) => Promise.resolve(request),
+    reloadSchema,
     async stop() {
       await listener.unlisten().catch(() => {});
       await Promise.all([connection.driver.end({ timeout: 2 }), authConnection.driver.end({ timeout: 2 })]);

@@ -52,15 +52,17 @@ function handlers(options: GatewayOptions): Record<string, Handler> {
   const { keys, authData, storage, realtime, mail } = options;
   return {
     "/auth/v1": (request, _url, credentials) => authData.auth(translate(request, credentials, keys)),
-    "/rest/v1": (request, _url, credentials) => {
-      if (!credentials.key) return Promise.resolve(refuse(401, credentials.wrongKey ? WRONG_KEY : NO_KEY));
+    "/rest/v1": async (request, url, credentials) => {
+      if (!credentials.key) return refuse(401, credentials.wrongKey ? WRONG_KEY : NO_KEY);
       if (credentials.tokenError) {
         const [code, message] = credentials.tokenError === "expired"
           ? ["PGRST303", "JWT expired"]
           : ["PGRST301", "No suitable key or wrong key type"];
-        return Promise.resolve(refuse(401, { code, details: null, hint: null, message }));
+        return refuse(401, { code, details: null, hint: null, message });
       }
-      return authData.data(translate(request, credentials, keys));
+      const answer = await authData.call(request, url, credentials);
+      if (answer instanceof Response) return answer;
+      return await authData.data(translate(answer, credentials, keys), credentials.token?.claims);
     },
     "/storage/v1": (request, url, credentials) => {
       const needsNoToken =

@@ -1,6 +1,7 @@
 // Lite's two connection pools, changed where lite would act unlike the platform: grants, settings, JSON, times, errors.
 import { createPostgresConnection, type PostgresConnection } from "@supabase/lite/postgres";
 import type { DatabaseError } from "./postgrest_errors.ts";
+import { callSettings, requestSettings, type RpcRequest, settingsSql } from "./request_settings.ts";
 
 /** What lite calls a transaction: all that is used of it here is to run one statement. */
 interface Transaction {
@@ -12,12 +13,9 @@ function run(transaction: Transaction, sql: string): Promise<unknown> {
   return transaction.executeQuery({ query: node, queryId: { queryId: "stack" }, sql, parameters: [] });
 }
 
-/** One round trip for any number of transaction-local settings. */
+/** One round trip for all settings. */
 function applySettings(transaction: Transaction, settings: Record<string, string>): Promise<unknown> {
-  const calls = Object.entries(settings).map(([name, value]) =>
-    `set_config('${name}','${value.replaceAll("'", "''")}',true)`
-  );
-  return run(transaction, `select ${calls.join(",")}`);
+  return run(transaction, settingsSql(settings));
 }
 
 /** Times as PostgREST writes them; lite passes on PostgreSQL's own spelling, `2026-01-31 12:00:00+00`. */
@@ -58,23 +56,21 @@ function quoteArgumentNames(driver: PostgresConnection["driver"]): void {
   };
 }
 
-/** Statement timeouts of the API roles, in the platform's way. */
-const PATIENCE: Record<string, string> = { anon: "3s" };
-
 interface RequestAuth {
   auth?: { uid?: string | null; role?: string; jwt?: Record<string, unknown> | null };
 }
 
-interface RpcRequest {
-  method: string;
-  path: string;
-  requestHeaders?: Record<string, string>;
+/** What unqualified names mean in a request. */
+export function searchPathOf(extra: string[]): string {
+  return ["public", ...extra]
+    .filter((schema, index, all) => all.indexOf(schema) === index)
+    .map((schema) => `"${schema.replaceAll('"', '""')}"`).join(", ");
 }
 
 /** Opens a connection pool whose requests get exactly the settings that PostgREST gives them. */
 export function openDataConnection(
   url: string,
-  extraSearchPath: string[],
+  searchPath: string,
   noteError: (error: DatabaseError) => void,
 ): PostgresConnection {
   const connection = createPostgresConnection({
@@ -82,6 +78,9 @@ export function openDataConnection(
     // Unnamed statements: a named one would fail after a migration changed what it returns.
     postgresOptions: {
       max: 15,
+      // One request at a time on a connection, so that whoever waits for a lock keeps nobody else waiting. (An option that the
+      // types do not know.)
+      ...{ max_pipeline: 0 },
       prepare: false,
       onnotice: () => {},
       connection: { application_name: "data" },
@@ -89,31 +88,16 @@ export function openDataConnection(
     },
   });
   quoteArgumentNames(connection.driver);
-  const searchPath = ["public", ...extraSearchPath]
-    .filter((schema, index, all) => all.indexOf(schema) === index)
-    .map((schema) => `"${schema.replaceAll('"', '""')}"`).join(", ");
   return Object.assign(connection, {
     // Lite's own version grants every table of every schema with RLS to anon: it would undo the migrations' revokes.
     ensureRlsContext: () => Promise.resolve(true),
     applyJwtSessionContext(transaction: Transaction, context: RequestAuth) {
       const role = context.auth?.role ?? "anon";
-      return applySettings(transaction, {
-        "role": role,
-        "search_path": searchPath,
-        "statement_timeout": PATIENCE[role] ?? "8s",
-        "request.jwt.claims": JSON.stringify(context.auth?.jwt ?? { role }),
-        "request.jwt.claim.sub": context.auth?.jwt?.sub === undefined ? "" : String(context.auth.jwt.sub),
-        "request.jwt.claim.role": role,
-      });
+      const claims = context.auth?.jwt ?? { role };
+      return applySettings(transaction, requestSettings(role, claims, searchPath));
     },
     applyRpcRequestGucs(transaction: Transaction, request: RpcRequest) {
-      return applySettings(transaction, {
-        "response.status": "",
-        "response.headers": "",
-        "request.method": request.method,
-        "request.path": request.path,
-        "request.headers": JSON.stringify(request.requestHeaders ?? {}),
-      });
+      return applySettings(transaction, callSettings(request));
     },
     normalizeDbError(error: unknown) {
       const { code, message, detail, hint } = (error ?? {}) as Partial<DatabaseError>;

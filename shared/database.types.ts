@@ -1254,6 +1254,7 @@ export type Database = {
         Args: { "file_id": string; "file_size": number; "mime_type"?: string; "sha256": string };
         Returns: Json;
       };
+      "follow_execution": { Args: { "after"?: string; "execution_id": string; "limit"?: number }; Returns: Json };
       "fork_execution": { Args: { "execution_id": string; "from_node": string; "input"?: Json }; Returns: Json };
       "heartbeat_task": { Args: { "lease_seconds"?: number; "lease_token": string; "task_id": string }; Returns: Json };
       "invite_collaborator": {

@@ -1,6 +1,6 @@
 // An execution live: its row, its tasks, and every event of its log, complete and in order from wherever the reader stands.
 import type { Client } from "./call.ts";
-import { readExecution, readLog, readMoved, readState } from "./execution_log.ts";
+import { readChanges, readState } from "./execution_log.ts";
 import { follow, type Reader, type Watch, type WatchOptions } from "./follow.ts";
 import type { OutputOf } from "./operations.ts";
 
@@ -55,15 +55,13 @@ function executionReader(supabase: Client, id: string, after: string | undefined
       if (about && !about.has("events")) return {};
       const tried = limit;
       limit = LEAST;
-      const { events, cursor, has_more } = await readLog(supabase, id, view.cursor, tried, signal);
-      // The log before the rows: these are then never older than what is told of them.
-      const [execution, moved] = await Promise.all([
-        events.some(({ task_id }) => task_id === null) ? readExecution(supabase, id, signal) : view.execution,
-        readMoved(supabase, events, signal),
-      ]);
+      const read = await readChanges(supabase, id, view.cursor, tried, signal);
+      const { events, cursor, has_more } = read;
       limit = Math.min(MOST, tried * 2);
       if (events.length === 0) return { behind: about !== null };
-      for (const task of moved) tasks.set(task.id, task);
+      // Not before an event says so: whoever stops at the end of the execution has then been told everything.
+      const execution = events.some(({ task_id }) => task_id === null) ? read.execution : view.execution;
+      for (const task of read.tasks) tasks.set(task.id, task);
       view = { execution, tasks: [...tasks.values()], events, cursor };
       return { step: view, more: has_more };
     },

@@ -33,6 +33,7 @@ export const OPERATIONS = {
   forkExecution: at<typeof startWorkflow.forkExecution>("POST", "start-workflow/fork"),
   executionState: at<typeof startWorkflow.executionState>("GET", "start-workflow/executions/:execution_id"),
   listEvents: at<typeof startWorkflow.listEvents>("GET", "start-workflow/executions/:execution_id/events"),
+  followExecution: at<typeof startWorkflow.followExecution>("GET", "start-workflow/executions/:execution_id/changes"),
   claimTasks: at<typeof completeTask.claimTasks>("POST", "complete-task/claim"),
   heartbeatTask: at<typeof completeTask.heartbeatTask>("POST", "complete-task/heartbeat"),
   releaseTask: at<typeof completeTask.releaseTask>("POST", "complete-task/release"),

@@ -138,6 +138,25 @@ export const executionState = operation({
   errors: ["execution_not_found"],
 });
 
+/** What the log says of one moment. */
+const event = lazy(() =>
+  z.object({
+    id: z.int(),
+    type: z.string(),
+    task_id: id().nullable(),
+    /** Per status, the ids of the other tasks that came to it in the same step; and what the type says. */
+    data: z.record(z.string(), json()),
+    created_at: time(),
+  })
+);
+
+const afterCursor = () => ({
+  execution_id: id(),
+  /** A cursor from an earlier answer; from the beginning where absent. */
+  after: z.string().regex(/^\d{1,19}-\d{1,19}$/).optional(),
+  limit: z.coerce.number().int().min(1).max(1000).optional(),
+});
+
 export const listEvents = operation({
   name: "list_events",
   method: "GET",
@@ -145,25 +164,28 @@ export const listEvents = operation({
   summary: "What happened after a cursor, in an order in which nothing is missed or repeated.",
   callers: ["user", "secret"],
   body: "none",
-  input: () =>
-    z.object({
-      execution_id: id(),
-      /** A cursor from an earlier answer; from the beginning where absent. */
-      after: z.string().regex(/^\d{1,19}-\d{1,19}$/).optional(),
-      limit: z.coerce.number().int().min(1).max(1000).optional(),
-    }),
+  input: () => z.object(afterCursor()),
+  output: () => z.object({ events: z.array(event()), cursor: z.string(), has_more: z.boolean() }),
+  statuses: [200],
+  errors: ["execution_not_found"],
+});
+
+export const followExecution = operation({
+  name: "follow_execution",
+  method: "GET",
+  path: "/executions/:execution_id/changes",
+  summary: "The events after a cursor, with the execution and the tasks they tell of as all these are at one moment.",
+  callers: ["user", "secret"],
+  body: "none",
+  input: () => z.object(afterCursor()),
   output: () =>
     z.object({
-      events: z.array(z.object({
-        id: z.int(),
-        type: z.string(),
-        task_id: id().nullable(),
-        /** Per status, the ids of the other tasks that came to it in the same step; and what the type says. */
-        data: z.record(z.string(), json()),
-        created_at: time(),
-      })),
+      events: z.array(event()),
       cursor: z.string(),
       has_more: z.boolean(),
+      execution: execution(),
+      /** Those that the events name, in the order of the graph. */
+      tasks: z.array(task()),
     }),
   statuses: [200],
   errors: ["execution_not_found"],
@@ -178,4 +200,5 @@ export const operations = [
   forkExecution,
   executionState,
   listEvents,
+  followExecution,
 ];

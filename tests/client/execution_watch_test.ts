@@ -1,8 +1,10 @@
 // execution(id).watch(): the present state first, then every event once and in order, until the caller stops.
 import { assert, assertEquals } from "@std/assert";
 import { type ExecutionView, type Genesis, GenesisError } from "../../shared/client/mod.ts";
+import postgres from "postgres";
 import { createWorkflow, type Project } from "../functions/project.ts";
 import { graph } from "../support/factories.ts";
+import { stack } from "../support/stack.ts";
 import { assertFollowed, readLog } from "./log.ts";
 import { sharedClients } from "./team.ts";
 
@@ -55,6 +57,27 @@ Deno.test("every event after the first step arrives once and in order, with the 
   assertFollowed(views, await readLog(viewer, id), before.length);
   const { execution, tasks } = await viewer.execution(id).read();
   assertEquals([views.at(-1)?.execution, views.at(-1)?.tasks], [execution, tasks]);
+});
+
+Deno.test("an execution has ended in the step whose events say so, and not in one before", async () => {
+  const { project, viewer, worker } = await sharedClients();
+  const id = await start(project, graph([["a", "b"]]));
+  const watch = viewer.execution(id).watch();
+  await watch.next();
+  await workOff(worker, id);
+  const sql = postgres(stack.databaseUrl, { max: 1, onnotice: () => {} });
+  // The log stops at the oldest transaction that is still writing.
+  await sql.begin(async (open) => {
+    await open`select pg_current_xact_id()`;
+    await workOff(worker, id);
+    const { value } = await watch.next();
+    assertEquals([value?.execution.status, value?.events.some(({ type }) => type === "execution.completed")], [
+      "running",
+      false,
+    ]);
+  });
+  await sql.end();
+  assertEquals((await untilCompleted(watch)).at(-1)?.execution.status, "completed");
 });
 
 Deno.test("a watch goes on from the cursor of an earlier one, without a gap or a duplicate", async () => {

@@ -1,4 +1,4 @@
-// The claims that hold for both ways to read an execution over HTTP: every member may, and nobody else.
+// The claims that hold for all ways to read an execution over HTTP: every member may, and nobody else.
 import { assertEquals } from "@std/assert";
 import type { Operation } from "../../shared/contract/operation.ts";
 import { worker } from "../support/actors.ts";

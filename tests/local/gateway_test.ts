@@ -137,6 +137,16 @@ Deno.test("errors of the database keep code, hint and details, with PostgREST's 
   }
 });
 
+Deno.test("a secret key that a browser sends is refused, by tables and by functions", async () => {
+  for (const path of ["profiles?select=id", "rpc/who"]) {
+    const answer = await fetch(`${stack.url}/rest/v1/${path}`, {
+      method: path.startsWith("rpc") ? "POST" : "GET",
+      headers: { apikey: stack.secretKey, "user-agent": "Mozilla/5.0", "content-type": "application/json" },
+    });
+    assertEquals([answer.status, (await answer.json()).message], [401, "Forbidden use of secret API key in browser"]);
+  }
+});
+
 Deno.test("the Data API never grants anybody anything that the migrations took away", async () => {
   const before = await sql`select relacl from pg_class where relname = 'profiles'`;
   await client(stack.publishableKey).from("profiles").select();

@@ -22,6 +22,7 @@ const DOORS = [
   "download_file",
   "execution_state",
   "finish_upload",
+  "follow_execution",
   "fork_execution",
   "heartbeat_task",
   "invite_collaborator",

@@ -60,6 +60,12 @@ export const OPERATIONS: OperationEntry[] = [
     outsiders: "execution_not_found",
   },
   {
+    door: "follow_execution",
+    args: { execution_id: "{execution}" },
+    done: ["viewer", "editor", "owner", "admin", "worker"],
+    outsiders: "execution_not_found",
+  },
+  {
     door: "release_task",
     args: { task_id: "{leasedTask}", lease_token: "{leaseToken}" },
     done: writers,
