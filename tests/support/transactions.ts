@@ -21,7 +21,8 @@ export async function openTransaction(db: TestDatabase, actor: Actor): Promise<O
   const begun = Promise.withResolvers<postgres.TransactionSql>();
   const ending = Promise.withResolvers<"commit" | "rollback">();
   const rolledBack = new Error("rolled back by the test");
-  const ended = db.connect().begin(async (tx) => {
+  const connection = db.connect();
+  const ended = connection.begin(async (tx) => {
     // A test that waits for what never comes fails instead of standing still.
     await tx`set local lock_timeout = '20s'`;
     await become(tx, actor);
@@ -37,6 +38,9 @@ export async function openTransaction(db: TestDatabase, actor: Actor): Promise<O
       await ended;
     } catch (error) {
       if (error !== rolledBack) throw error;
+    } finally {
+      // A test may open hundreds, one after another; the server has room for about a hundred at once.
+      await connection.end();
     }
   };
   return {
