@@ -35,6 +35,17 @@ export interface ExecutionHandle {
 
 const isEnded = ({ status }: Execution) => status === "completed" || status === "failed" || status === "cancelled";
 
+/**
+ * The execution as these events leave it. Its row may have ended since; for a reader it has not before the event of that, so
+ * that whoever stops at the end has been told everything.
+ */
+function asTold(known: Execution, row: Execution, events: ExecutionEvent[]): Execution {
+  const last = events.filter(({ task_id }) => task_id === null).at(-1);
+  if (!last) return known;
+  const isTold = last.type === `execution.${row.status}` || known.completed_at === row.completed_at;
+  return isTold ? row : { ...row, status: "running", completed_at: null, error_message: null };
+}
+
 /** Events in one look; fewer after one that failed, so that a bad connection gets on in small pieces. */
 const [MOST, LEAST] = [500, 50];
 
@@ -56,14 +67,13 @@ function executionReader(supabase: Client, id: string, after: string | undefined
       const tried = limit;
       limit = LEAST;
       const read = await readChanges(supabase, id, view.cursor, tried, signal);
-      const { events, cursor, has_more } = read;
+      const { events, cursor, has_more: more, is_behind: behind } = read;
       limit = Math.min(MOST, tried * 2);
-      if (events.length === 0) return { behind: about !== null };
-      // Not before an event says so: whoever stops at the end of the execution has then been told everything.
-      const execution = events.some(({ task_id }) => task_id === null) ? read.execution : view.execution;
+      if (events.length === 0) return { behind };
+      const execution = asTold(view.execution, read.execution, events);
       for (const task of read.tasks) tasks.set(task.id, task);
       view = { execution, tasks: [...tasks.values()], events, cursor };
-      return { step: view, more: has_more };
+      return { step: view, more, behind };
     },
   };
 }

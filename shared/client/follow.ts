@@ -75,7 +75,7 @@ async function* steps<Step>(
           wakeup.wake();
           continue;
         }
-        if (behind) wakeup.lookAgain();
+        wakeup.lookAgain(behind ?? false);
       } catch (thrown) {
         if (signal.aborted) return;
         const error = await toGenesisError(thrown);

@@ -33,21 +33,19 @@ export class Wakeup {
   }
 
   /**
-   * Says that a look brought less than the wake-up promised: what it is about has committed, but the horizon stands
-   * behind a transaction that is still open. The next looks follow soon, then less and less often.
+   * Says whether something is there that the look could not be given: it has committed, but the horizon stands behind a
+   * transaction that is still open. Until it is given, looks follow soon, then less often, at last as often as polls.
    */
-  lookAgain(): void {
-    this.#lookAgainMs = LOOK_AGAIN_MS;
+  lookAgain(isBehind: boolean): void {
+    this.#lookAgainMs = isBehind ? Math.min(this.#lookAgainMs * 2 || LOOK_AGAIN_MS, POLL_MS) : 0;
   }
 
   /** Resolves when woken, or when it is time to look anyway. */
   wait(): Promise<void> {
     if (this.#isAwake) return Promise.resolve();
     const quiet = jittered(this.isJoined ? LOOK_ANYWAY_MS : POLL_MS);
-    const soon = this.#lookAgainMs;
-    this.#lookAgainMs = soon > 0 && soon < quiet ? soon * 2 : 0;
     return new Promise((resolve) => {
-      const timer = setTimeout(resolve, soon > 0 ? Math.min(soon, quiet) : quiet);
+      const timer = setTimeout(resolve, this.#lookAgainMs || quiet);
       this.#resolve = () => {
         clearTimeout(timer);
         resolve();

@@ -183,6 +183,8 @@ export const followExecution = operation({
       events: z.array(event()),
       cursor: z.string(),
       has_more: z.boolean(),
+      /** More has committed, and can be read once the transactions have ended that were writing before it. */
+      is_behind: z.boolean(),
       execution: execution(),
       /** Those that the events name, in the order of the graph. */
       tasks: z.array(task()),

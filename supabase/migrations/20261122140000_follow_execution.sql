@@ -43,7 +43,12 @@ declare
 begin
   return v_log || jsonb_build_object(
     'execution', private.execution_json(p_execution_id),
-    'tasks', private.tasks_of_events(p_execution_id, v_log -> 'events')
+    'tasks', private.tasks_of_events(p_execution_id, v_log -> 'events'),
+    -- Committed, but behind the oldest transaction that is still writing: whoever reads on soon gets them.
+    'is_behind', exists (
+      select from public.execution_events as e
+      where e.workflow_execution_id = p_execution_id and e.transaction_id >= pg_snapshot_xmin(pg_current_snapshot())
+    )
   );
 end
 $$;

@@ -61,21 +61,28 @@ Deno.test("every event after the first step arrives once and in order, with the 
 
 Deno.test("an execution has ended in the step whose events say so, and not in one before", async () => {
   const { project, viewer, worker } = await sharedClients();
+  const sql = postgres(stack.databaseUrl, { max: 2, onnotice: () => {} });
+  // The log stops at the oldest transaction that is still writing.
+  const atStart = await sql.reserve();
+  await atStart`begin`;
+  await atStart`select pg_current_xact_id()`;
   const id = await start(project, graph([["a", "b"]]));
   const watch = viewer.execution(id).watch();
-  await watch.next();
+  const steps = [await watch.next()];
   await workOff(worker, id);
-  const sql = postgres(stack.databaseUrl, { max: 1, onnotice: () => {} });
-  // The log stops at the oldest transaction that is still writing.
   await sql.begin(async (open) => {
     await open`select pg_current_xact_id()`;
     await workOff(worker, id);
-    const { value } = await watch.next();
-    assertEquals([value?.execution.status, value?.events.some(({ type }) => type === "execution.completed")], [
-      "running",
-      false,
-    ]);
+    await atStart`commit`;
+    steps.push(await watch.next());
   });
+  const told = ({ execution, events }: ExecutionView) => [execution.status, events.map(({ type }) => type)];
+  assertEquals(steps.map(({ value }) => value && told(value)), [["running", []], ["running", [
+    "execution.started",
+    "task.running",
+    "task.completed",
+  ]]]);
+  atStart.release();
   await sql.end();
   assertEquals((await untilCompleted(watch)).at(-1)?.execution.status, "completed");
 });

@@ -54,6 +54,7 @@ Deno.test("the tasks stand in the order of the graph, the elements of a map in t
 
 Deno.test("following the events from its cursor misses nothing that came after", async () => {
   const run = await startRun(db, graph([["a", "b"]]));
+  await untilVisible(db);
   const { events_after } = await read(run.project.viewer.actor, run.id);
   await run.complete("a");
   await untilVisible(db);
