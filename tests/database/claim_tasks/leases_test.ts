@@ -122,6 +122,19 @@ Deno.test("whoever's task was taken back has lost the lease, also before another
   }
 });
 
+Deno.test("where no worker asks, what a scheduler calls takes back what has expired, or fails it on its last attempt", async () => {
+  const { id } = await start({ max_attempts: 1 });
+  await claimAll(db, id);
+  await expireLeases(db, id);
+  await db.sql`select private.reclaim_tasks()`;
+  assertEquals(await statuses(db, id), { a: "failed", b: "cancelled", c: "cancelled" });
+  const other = await start();
+  await claimAll(db, other.id);
+  await expireLeases(db, other.id);
+  await db.sql`select private.reclaim_tasks()`;
+  assertEquals(await statuses(db, other.id), { a: "pending", b: "pending", c: "blocked" });
+});
+
 Deno.test("an expired task still goes to workers of its own type only", async () => {
   const { id } = await start();
   await claimAll(db, id);
