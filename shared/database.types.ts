@@ -1143,6 +1143,62 @@ export type Database = {
           "workflow_version_id": string | null;
         };
         ComputedFields: never;
+        Insert: {
+          "agent_type"?: string | null;
+          "artifact_id"?: string | null;
+          "attempt"?: number | null;
+          "execution_id"?: string | null;
+          "execution_started_at"?: string | null;
+          "execution_status"?: string | null;
+          "file_path"?: string | null;
+          "is_active"?: boolean | null;
+          "is_deleted"?: boolean | null;
+          "node_id"?: string | null;
+          "project_id"?: string | null;
+          "published_by"?: string | null;
+          "published_by_name"?: string | null;
+          "restored_from"?: number | null;
+          "saved_at"?: string | null;
+          "saved_by"?: string | null;
+          "saved_by_name"?: string | null;
+          "started_by"?: string | null;
+          "started_by_name"?: string | null;
+          "task_id"?: string | null;
+          "version"?: number | null;
+          "worker_id"?: string | null;
+          "workflow_id"?: string | null;
+          "workflow_name"?: string | null;
+          "workflow_version"?: number | null;
+          "workflow_version_id"?: string | null;
+        };
+        Update: {
+          "agent_type"?: string | null;
+          "artifact_id"?: string | null;
+          "attempt"?: number | null;
+          "execution_id"?: string | null;
+          "execution_started_at"?: string | null;
+          "execution_status"?: string | null;
+          "file_path"?: string | null;
+          "is_active"?: boolean | null;
+          "is_deleted"?: boolean | null;
+          "node_id"?: string | null;
+          "project_id"?: string | null;
+          "published_by"?: string | null;
+          "published_by_name"?: string | null;
+          "restored_from"?: number | null;
+          "saved_at"?: string | null;
+          "saved_by"?: string | null;
+          "saved_by_name"?: string | null;
+          "started_by"?: string | null;
+          "started_by_name"?: string | null;
+          "task_id"?: string | null;
+          "version"?: number | null;
+          "worker_id"?: string | null;
+          "workflow_id"?: string | null;
+          "workflow_name"?: string | null;
+          "workflow_version"?: number | null;
+          "workflow_version_id"?: string | null;
+        };
         Relationships: [
           {
             foreignKeyName: "code_artifacts_created_by_fkey";
@@ -1183,6 +1239,20 @@ export type Database = {
           "user_id": string | null;
         };
         ComputedFields: never;
+        Insert: {
+          "avatar_url"?: string | null;
+          "full_name"?: string | null;
+          "project_id"?: string | null;
+          "role"?: string | null;
+          "user_id"?: string | null;
+        };
+        Update: {
+          "avatar_url"?: string | null;
+          "full_name"?: string | null;
+          "project_id"?: string | null;
+          "role"?: string | null;
+          "user_id"?: string | null;
+        };
         Relationships: [];
       };
     };

@@ -2,7 +2,14 @@
 // itself, and who is in it, still can.
 import { assertEquals } from "@std/assert";
 import { refused, shareDatabase } from "../../support/database.ts";
-import { createAgent, createChatSession, createProject, createWorkflow, storeObject } from "../../support/factories.ts";
+import {
+  createAdmin,
+  createAgent,
+  createChatSession,
+  createProject,
+  createWorkflow,
+  storeObject,
+} from "../../support/factories.ts";
 
 const db = await shareDatabase();
 
@@ -40,6 +47,36 @@ for (const status of ["archived", "deleted"]) {
       });
       assertEquals(count, 0, statement);
     }
+  });
+
+  Deno.test(`the owner of an ${status} project gives nobody another role in it, and changes nothing of its own`, async () => {
+    const { project } = await setAside(status);
+    const { count } = await db.as(
+      project.owner.actor,
+      (tx) => tx`update public.project_collaborators set role = 'owner' where user_id = ${project.viewer.id}`,
+    );
+    assertEquals(count, 0);
+    for (const change of ["name = 'New'", "description = 'New'", `settings = '{"concurrency_limit": 1}'`]) {
+      const update = db.as(
+        project.owner.actor,
+        (tx) => tx.unsafe(`update public.projects set ${change} where id = '${project.id}'`),
+      );
+      assertEquals((await refused(update)).code, "project_not_active", change);
+    }
+  });
+
+  Deno.test(`an admin changes no agents of an ${status} project`, async () => {
+    const { project, agent } = await setAside(status);
+    const admin = await createAdmin(db);
+    for (const statement of [`update public.agents set name = 'New'`, "delete from public.agents"]) {
+      const { count } = await db.as(admin.actor, (tx) => tx.unsafe(`${statement} where id = '${agent}'`));
+      assertEquals(count, 0, statement);
+    }
+    const insert = db.as(
+      admin.actor,
+      (tx) => tx`insert into public.agents (project_id, name, type) values (${project.id}, 'Mine', 'tester')`,
+    );
+    assertEquals((await refused(insert)).sqlstate, "42501");
   });
 
   Deno.test(`the owner of an ${status} project adds nothing to it`, async () => {

@@ -1,6 +1,6 @@
 // set_user_role: the only way to another role on the platform, for admins and workers.
 import { assertEquals } from "@std/assert";
-import { shareDatabase } from "../../support/database.ts";
+import { type Actor, shareDatabase } from "../../support/database.ts";
 import { createAdmin, createProject, createUser } from "../../support/factories.ts";
 import { openTransaction, waitUntilBlocked } from "../../support/transactions.ts";
 
@@ -59,18 +59,39 @@ Deno.test("the last admin cannot step down, nor be stepped down, until there is 
   assertEquals([await roleOf(last.id), await roleOf(next.id)], ["user", "admin"]);
 });
 
-Deno.test("of the last two admins who step each other down at once, one stays", async () => {
-  await db.sql`update public.profiles set role = 'user' where role = 'admin'`;
-  const [one, two] = [await createAdmin(db), await createAdmin(db)];
-  await using first = await openTransaction(db, one.actor);
-  await using second = await openTransaction(db, two.actor);
-  await first.rpc("set_user_role", { user_id: two.id, role: "user" });
-  const waiting = second.rpc("set_user_role", { user_id: one.id, role: "user" }).then(
+/** What became of the second call, which waits for the first until that commits. */
+async function afterWaiting(
+  first: { actor: Actor; down: string },
+  second: { actor: Actor; user_id: string; role: string },
+) {
+  await using one = await openTransaction(db, first.actor);
+  await using two = await openTransaction(db, second.actor);
+  await one.rpc("set_user_role", { user_id: first.down, role: "user" });
+  const waiting = two.rpc("set_user_role", { user_id: second.user_id, role: second.role }).then(
     () => "done",
     (error) => error.hint,
   );
-  await waitUntilBlocked(db, second);
-  await first.commit();
-  assertEquals(await waiting, "last_admin");
-  assertEquals([await roleOf(one.id), await roleOf(two.id)], ["admin", "user"]);
+  await waitUntilBlocked(db, two);
+  await one.commit();
+  const answer = await waiting;
+  await two.commit().catch(() => {});
+  return answer;
+}
+
+Deno.test("of the last two admins who step down at once, one stays", async () => {
+  await db.sql`update public.profiles set role = 'user' where role = 'admin'`;
+  const [one, two] = [await createAdmin(db), await createAdmin(db)];
+  const stepDown = { actor: two.actor, user_id: two.id, role: "user" };
+  assertEquals(await afterWaiting({ actor: one.actor, down: one.id }, stepDown), "last_admin");
+  assertEquals([await roleOf(one.id), await roleOf(two.id)], ["user", "admin"]);
+});
+
+Deno.test("an admin who is being stepped down raises nobody any more: not themselves, and nobody else", async () => {
+  const [one, two, friend] = [await createAdmin(db), await createAdmin(db), await createUser(db)];
+  for (const user_id of [two.id, friend.id]) {
+    await db.sql`update public.profiles set role = 'admin' where id = ${two.id}`;
+    const raise = { actor: two.actor, user_id, role: "admin" };
+    assertEquals(await afterWaiting({ actor: one.actor, down: two.id }, raise), "forbidden");
+    assertEquals([await roleOf(two.id), await roleOf(friend.id)], ["user", "user"]);
+  }
 });

@@ -2,6 +2,7 @@
 import { assertEquals } from "@std/assert";
 import { shareDatabase } from "../../support/database.ts";
 import { createAdmin, createProject, createUser } from "../../support/factories.ts";
+import { openTransaction, waitUntilBlocked } from "../../support/transactions.ts";
 
 const db = await shareDatabase();
 
@@ -118,4 +119,19 @@ Deno.test("an account that is deleted takes those of its projects along that nob
   const project = await createProject(db);
   await db.sql`delete from auth.users where id = ${project.owner.id}`;
   assertEquals((await db.sql`select from public.projects where id = ${project.id}`).length, 0);
+});
+
+Deno.test("whoever is removed at the same moment is not handed the project", async () => {
+  const project = await createProject(db);
+  const heir = project.editor;
+  await using removal = await openTransaction(db, project.owner.actor);
+  await removal.sql`delete from public.project_collaborators where user_id = ${heir.id}`;
+  await using transfer = await openTransaction(db, project.owner.actor);
+  const waiting = transfer.rpc("transfer_project", { project_id: project.id, user_id: heir.id }).then(
+    () => "done",
+    (error) => error.hint,
+  );
+  await waitUntilBlocked(db, transfer, waiting);
+  await removal.commit();
+  assertEquals([await waiting, await owns(project.owner.actor, project.id)], ["person_not_found", true]);
 });
