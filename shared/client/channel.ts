@@ -3,6 +3,7 @@
 // lost connection loses nothing.
 import type { RealtimeChannel, RealtimePostgresChangesPayload } from "@supabase/supabase-js";
 import type { Client } from "./call.ts";
+import { GenesisError } from "./error.ts";
 import { personOf } from "./person.ts";
 
 /** A broadcast: what happened, in ids and states. */
@@ -28,7 +29,7 @@ export interface Listener {
   /** A message came; or, without one, the topic was joined anew and anything may have happened meanwhile. */
   wake?(message?: Message): void;
   /** While the channel is not joined, a listener has to look for itself. */
-  joined?(isJoined: boolean, error?: Error): void;
+  joined?(isJoined: boolean, error?: GenesisError): void;
   present?(everyone: Present): void;
   changed?(change: Change): void;
 }
@@ -44,6 +45,15 @@ export interface Subscription {
 /** How long a channel without listeners stays joined, in milliseconds: React's StrictMode and page changes come back. */
 const LINGER_MS = 500;
 const REJOIN_MS = [1000, 2000, 5000, 10_000];
+
+/** What Realtime said when it let nobody in: words, and no code. */
+function refusalOf({ message }: Pick<Error, "message">): GenesisError {
+  if (/unauthori[sz]ed|permission/i.test(message)) return new GenesisError("forbidden", message);
+  return new GenesisError(/filter|subscribe|params/i.test(message) ? "validation_failed" : "unavailable", message);
+}
+
+/** Sockets on their way out, by the client whose last channel has left. */
+const closing = new WeakMap<Client, Promise<unknown>>();
 
 class SharedChannel {
   readonly #listeners = new Map<symbol, Listener>();
@@ -100,6 +110,8 @@ class SharedChannel {
 
   async #join(): Promise<void> {
     if (this.#channel || this.#listeners.size === 0) return;
+    // A socket that is being closed takes the channel along that joins on it.
+    await closing.get(this.supabase);
     // Without this the first join goes out with the key alone, and is refused.
     await this.supabase.realtime.setAuth();
     const channel = this.changes ? this.#openChanges(this.changes) : await this.#openTopic();
@@ -107,7 +119,7 @@ class SharedChannel {
     channel.subscribe((status, error) => {
       if (channel !== this.#channel) return;
       this.#isJoined = status === "SUBSCRIBED";
-      this.#each((listener) => listener.joined?.(this.#isJoined, error));
+      this.#each((listener) => listener.joined?.(this.#isJoined, error && refusalOf(error)));
       if (this.#isJoined) {
         this.#failures = 0;
         this.#sendPresence();
@@ -138,9 +150,11 @@ class SharedChannel {
       .on("postgres_changes", { event: event as "*", ...of }, (change) => {
         this.#each((listener) => listener.changed?.(change));
       })
-      // Changes flow from here on, a moment after the join.
-      .on("system", {}, ({ status }) => {
+      // Changes flow from here on, a moment after the join; or not, where there is no such table or column.
+      .on("system", {}, ({ status, message }) => {
         if (status === "ok") this.#each((listener) => listener.wake?.());
+        if (status !== "error") return;
+        this.#each((listener) => listener.joined?.(false, refusalOf({ message: String(message) })));
       });
   }
 
@@ -157,7 +171,10 @@ class SharedChannel {
     if (this.#listeners.size > 0) return this.#join();
     this.forget();
     // An idle socket would keep a program from ending.
-    if (this.supabase.getChannels().length === 0) await this.supabase.realtime.disconnect();
+    if (this.supabase.getChannels().length > 0) return;
+    const closed = this.supabase.realtime.disconnect();
+    closing.set(this.supabase, closed);
+    await closed;
   }
 
   #rejoinLater(): void {

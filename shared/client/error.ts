@@ -42,7 +42,8 @@ function codeOfStatus(status: number): ErrorCode {
   if (status === 403) return "forbidden";
   if (status === 404) return "route_not_found";
   if (status === 413) return "payload_too_large";
-  return status === 429 || status >= 502 ? "unavailable" : "internal";
+  if (status === 429 || status >= 502) return "unavailable";
+  return status >= 500 ? "internal" : "validation_failed";
 }
 
 async function ofResponse(response: Response): Promise<GenesisError> {

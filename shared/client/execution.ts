@@ -2,6 +2,7 @@
 import type { Client } from "./call.ts";
 import { readChanges, readState } from "./execution_log.ts";
 import { follow, type Reader, type Watch, type WatchOptions } from "./follow.ts";
+import { inTime } from "./in_time.ts";
 import type { OutputOf } from "./operations.ts";
 
 export type Execution = OutputOf<"startWorkflow">["execution"];
@@ -84,7 +85,7 @@ export function executionOf(supabase: Client, id: string): ExecutionHandle {
     follow(supabase, () => executionReader(supabase, id, after), options);
   return {
     id,
-    read: ({ signal } = {}) => readState(supabase, id, signal ?? new AbortController().signal),
+    read: ({ signal } = {}) => inTime((signal) => readState(supabase, id, signal), signal),
     watch,
     async finished(options) {
       for await (const view of watch(options)) if (isEnded(view.execution)) return view;

@@ -2,8 +2,10 @@
 // fetched while the caller is busy with what it has, so a slow caller makes for larger steps and not for a longer queue.
 import type { Client } from "./call.ts";
 import { GenesisError, toGenesisError } from "./error.ts";
+import { inTime } from "./in_time.ts";
 import { jittered, pause } from "./pause.ts";
 import { listen } from "./channel.ts";
+import { isBetweenTokens } from "./person.ts";
 import { Wakeup } from "./wakeup.ts";
 
 export interface WatchOptions {
@@ -39,6 +41,7 @@ export interface Look<Step> {
  * as a look takes, so that many of them leave a busy backend room to work.
  */
 const LEAST_MS = 50;
+const LONGEST_REST_MS = 2000;
 const LONGEST_BACKOFF_MS = 10_000;
 
 async function* steps<Step>(
@@ -66,7 +69,7 @@ async function* steps<Step>(
       const began = Date.now();
       let took = 0;
       try {
-        const { step, more, behind } = await reader.look(about, signal);
+        const { step, more, behind } = await inTime((signal) => reader.look(about, signal), signal);
         took = Date.now() - began;
         failures = 0;
         if (signal.aborted) return;
@@ -79,13 +82,13 @@ async function* steps<Step>(
       } catch (thrown) {
         if (signal.aborted) return;
         const error = await toGenesisError(thrown);
-        if (!error.isTransient) throw error;
+        if (!error.isTransient && !await isBetweenTokens(supabase)) throw error;
         wakeup.wake();
         await pause(jittered(Math.min(LONGEST_BACKOFF_MS, 250 * 2 ** failures++)), signal);
         continue;
       }
       await wakeup.wait();
-      await pause(began + Math.max(LEAST_MS, 2 * took) - Date.now(), signal);
+      await pause(began + Math.max(LEAST_MS, Math.min(2 * took, took + LONGEST_REST_MS)) - Date.now(), signal);
     }
   } finally {
     signal.removeEventListener("abort", stop);
@@ -94,8 +97,8 @@ async function* steps<Step>(
 }
 
 /** The first step of a watch and nothing more: no channel is joined for it. */
-export async function readOnce<Step>(reader: Reader<Step>, signal = new AbortController().signal): Promise<Step> {
-  const { step } = await reader.look(null, signal);
+export async function readOnce<Step>(reader: Reader<Step>, signal?: AbortSignal): Promise<Step> {
+  const { step } = await inTime((signal) => reader.look(null, signal), signal);
   // The first look of every reader has one.
   if (step === undefined) throw new GenesisError("internal", "There was nothing to read.");
   return step;

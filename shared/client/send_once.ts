@@ -3,6 +3,7 @@
 import type { Client } from "./call.ts";
 import type { ChatMessage, NewMessage } from "./chat.ts";
 import { dataOf, GenesisError } from "./error.ts";
+import { inTime } from "./in_time.ts";
 import { jittered, pause } from "./pause.ts";
 import { personOf } from "./person.ts";
 
@@ -16,23 +17,6 @@ const ATTEMPT_MS = 15_000;
 const GIVE_UP_MS = 60_000;
 const LONGEST_BACKOFF_MS = 5_000;
 const UNIQUE_VIOLATION = "23505";
-
-/** Runs a request that ends at the signal, and after ATTEMPT_MS. */
-async function inTime<Answer>(
-  request: (signal: AbortSignal) => PromiseLike<Answer>,
-  signal: AbortSignal | undefined,
-): Promise<Answer> {
-  const ending = new AbortController();
-  const end = () => ending.abort();
-  const timer = setTimeout(end, ATTEMPT_MS);
-  signal?.addEventListener("abort", end);
-  try {
-    return await request(ending.signal);
-  } finally {
-    clearTimeout(timer);
-    signal?.removeEventListener("abort", end);
-  }
-}
 
 /** Throws a GenesisError, idempotency_conflict where the key names another message; or the signal's reason. */
 export async function sendOnce(
@@ -50,7 +34,7 @@ export async function sendOnce(
     if (person === null) return null;
     const own = { session_id, idempotency_key, user_id: person };
     const stored = dataOf(
-      await inTime((signal) => table().select("*").match(own).abortSignal(signal).maybeSingle(), signal),
+      await inTime((signal) => table().select("*").match(own).abortSignal(signal).maybeSingle(), signal, ATTEMPT_MS),
     );
     if (stored && stored.content !== message.content) {
       throw new GenesisError("idempotency_conflict", "This key names a message of other words.");
@@ -59,7 +43,11 @@ export async function sendOnce(
   };
 
   const attempt = async (isAgain: boolean) => {
-    const answer = await inTime((signal) => table().insert(row).select("*").abortSignal(signal).single(), signal);
+    const answer = await inTime(
+      (signal) => table().insert(row).select("*").abortSignal(signal).single(),
+      signal,
+      ATTEMPT_MS,
+    );
     // A refusal may be newer than the message: the session was archived while the answer was on its way.
     if (answer.error?.code === UNIQUE_VIOLATION || (isAgain && answer.error && answer.status > 0)) {
       const stored = await findStored();

@@ -1,6 +1,6 @@
 // Who else is looking: people on the same project, execution or chat, with what each of them tells.
 import { useEffect, useRef, useState } from "react";
-import { listen, type Subscription } from "../client/mod.ts";
+import { type GenesisError, listen, type Subscription } from "../client/mod.ts";
 import { useGenesis } from "./context.ts";
 
 export type Topic = `project:${string}` | `execution:${string}` | `chat:${string}`;
@@ -14,6 +14,8 @@ export interface Somebody<Told> {
 
 export interface UsePresence<Told> {
   everybody: Somebody<Told>[];
+  /** Why one may not look; nobody is shown then. */
+  error: GenesisError | null;
   isLive: boolean;
 }
 
@@ -25,13 +27,20 @@ export function usePresence<Told extends Record<string, unknown>>(topic: Topic, 
   const { supabase } = useGenesis();
   const [everybody, setEverybody] = useState<Somebody<Told>[]>([]);
   const [isLive, setIsLive] = useState(false);
+  const [error, setError] = useState<GenesisError | null>(null);
   const subscription = useRef<Subscription | null>(null);
   // By value: an object literal is another one at every render.
   const text = JSON.stringify(told);
 
   useEffect(() => {
     const opened = listen(supabase, topic, {
-      joined: setIsLive,
+      joined(isJoined, refusal) {
+        setIsLive(isJoined);
+        // A connection that is lost comes back, and says nothing about who is there.
+        const isFinal = refusal !== undefined && !refusal.isTransient;
+        setError(isFinal ? refusal : null);
+        if (isFinal) setEverybody([]);
+      },
       present(present) {
         setEverybody(Object.entries(present).map(([key, states]) => ({ key, states: states as Told[] })));
       },
@@ -41,10 +50,11 @@ export function usePresence<Told extends Record<string, unknown>>(topic: Topic, 
       subscription.current = null;
       opened.close();
       setEverybody([]);
+      setError(null);
       setIsLive(false);
     };
   }, [supabase, topic]);
 
   useEffect(() => subscription.current?.track(JSON.parse(text)), [supabase, topic, text]);
-  return { everybody, isLive };
+  return { everybody, error, isLive };
 }

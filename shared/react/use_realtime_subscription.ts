@@ -1,11 +1,11 @@
 // The changes of a table as they happen, for what no other hook shows.
 import { useCallback, useEffect, useRef, useState } from "react";
-import { type Change, listenToChanges, type TableChanges } from "../client/mod.ts";
+import { type Change, type GenesisError, listenToChanges, type TableChanges } from "../client/mod.ts";
 import { useGenesis } from "./context.ts";
 
 export interface UseRealtimeSubscription {
   isConnected: boolean;
-  error: Error | null;
+  error: GenesisError | null;
   subscribe(): void;
   unsubscribe(): void;
 }
@@ -24,7 +24,7 @@ export function useRealtimeSubscription(
   const { supabase } = useGenesis();
   const [isWanted, setIsWanted] = useState(true);
   const [isConnected, setIsConnected] = useState(false);
-  const [error, setError] = useState<Error | null>(null);
+  const [error, setError] = useState<GenesisError | null>(null);
   const latest = useRef(onData);
   useEffect(() => {
     latest.current = onData;

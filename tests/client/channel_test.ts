@@ -1,6 +1,13 @@
 // listen(): messages and presence between members, on one channel per topic.
 import { assert, assertEquals } from "@std/assert";
-import { type Genesis, listen, type Message, type Present } from "../../shared/client/mod.ts";
+import {
+  type Genesis,
+  type GenesisError,
+  listen,
+  listenToChanges,
+  type Message,
+  type Present,
+} from "../../shared/client/mod.ts";
 import { sharedClients } from "./team.ts";
 
 /** Listens, and resolves once joined; `next` waits for the first of what fits. */
@@ -67,14 +74,27 @@ Deno.test("listeners to the same topic share one channel, which ends after the l
 
 Deno.test("a stranger never joins", async () => {
   const { project, stranger } = await sharedClients();
-  const refused = Promise.withResolvers<Error | undefined>();
+  const refused = Promise.withResolvers<GenesisError | undefined>();
   const subscription = listen(stranger.supabase, `project:${project.id}`, {
     joined: (isJoined, error) => isJoined ? refused.reject(new Error("It was let in")) : refused.resolve(error),
   });
   try {
     const error = await refused.promise;
-    assert(error?.message.includes("Unauthorized"), String(error));
+    assertEquals([error?.code, error?.isTransient], ["forbidden", false]);
   } finally {
     subscription.close();
+  }
+});
+
+Deno.test("who subscribes to changes that there are not is told so", async () => {
+  const { owner } = await sharedClients();
+  for (const changes of [{ table: "no_such_table" }, { table: "projects", filter: "no_such_column=eq.1" }]) {
+    const told = Promise.withResolvers<GenesisError>();
+    const subscription = listenToChanges(owner.supabase, changes, {
+      joined: (_, error) => error && !error.isTransient && told.resolve(error),
+    });
+    const { code } = await told.promise;
+    subscription.close();
+    assertEquals(code, "validation_failed", changes.table);
   }
 });

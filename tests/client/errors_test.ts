@@ -67,10 +67,43 @@ Deno.test("a backend that cannot be reached is unavailable, for functions, data 
 });
 
 Deno.test("a request that the caller gives up throws the signal's reason", async () => {
-  const { owner } = await sharedClients();
+  const { owner, project } = await sharedClients();
   const reason = new Error("I changed my mind");
-  let thrown: unknown;
-  await owner.startWorkflow({ workflow_id: crypto.randomUUID() }, { signal: AbortSignal.abort(reason) })
-    .catch((error) => thrown = error);
-  assertEquals(thrown, reason);
+  const giveUp = () => {
+    const giving = new AbortController();
+    setTimeout(() => giving.abort(reason), 1);
+    return { signal: giving.signal };
+  };
+  const requests = [
+    owner.startWorkflow({ workflow_id: crypto.randomUUID() }, { signal: AbortSignal.abort(reason) }),
+    owner.execution(crypto.randomUUID()).read({ signal: AbortSignal.abort(reason) }),
+    owner.execution(crypto.randomUUID()).read(giveUp()),
+    owner.project(project.id).read(giveUp()),
+    owner.chat(crypto.randomUUID()).read(giveUp()),
+  ];
+  const thrown = await Promise.all(requests.map((request) => request.then(() => null, (error: unknown) => error)));
+  assertEquals(thrown, Array(requests.length).fill(reason));
+});
+
+Deno.test("what can never be right is refused at once, also where a watch waits out what may pass", async () => {
+  const { owner } = await sharedClients();
+  const refused = await Promise.all([
+    thrownBy(() => owner.execution("no uuid").read()),
+    thrownBy(() => owner.execution("no uuid").watch().next()),
+    thrownBy(() => owner.execution("no uuid").finished()),
+    thrownBy(() => owner.project("no uuid").watch().next()),
+    thrownBy(() => owner.chat("no uuid").watch().next()),
+    thrownBy(() => owner.chat("no uuid").send({ content: "hello" })),
+  ]);
+  assertEquals(
+    refused.map(({ code, isTransient }) => [code, isTransient]),
+    Array(6).fill(["validation_failed", false]),
+  );
+});
+
+Deno.test("an input that is no JSON is validation_failed, and no fault of the network", async () => {
+  const { owner } = await sharedClients();
+  const input = { amount: 10n } as never;
+  const error = await thrownBy(() => owner.startWorkflow({ workflow_id: crypto.randomUUID(), input }));
+  assertEquals([error.code, error.isTransient], ["validation_failed", false]);
 });

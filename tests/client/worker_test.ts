@@ -126,6 +126,23 @@ Deno.test("a result that is refused is the task's failure, with the refusal's wo
   assert(last?.tasks[0]?.error_message);
 });
 
+Deno.test("an output that is no JSON is the task's failure, and keeps no lease", async () => {
+  const { owner, worker } = await sharedClients();
+  const executionId = await start(graph([["a", "b"]], { a: { retry: { max_attempts: 1 } } }));
+  const stopping = new AbortController();
+  const working = worker.runWorker({
+    agentTypes,
+    executionId,
+    signal: stopping.signal,
+    handle: () => ({ output: 10n as never }),
+  });
+  const last = await owner.execution(executionId).finished();
+  stopping.abort();
+  await working;
+  assertEquals(last?.tasks[0]?.status, "failed");
+  assert(last?.tasks[0]?.error_message?.includes("JSON"));
+});
+
 Deno.test("heartbeats keep a task that takes longer than its lease", async () => {
   const { owner, worker } = await sharedClients();
   const executionId = await start(graph([["a", "b"]]));

@@ -1,0 +1,29 @@
+// A limit on how long an answer is waited for: a connection can be there and carry nothing.
+
+/** How long a read of the Data API, or one attempt to write there, may take, in milliseconds. */
+export const ANSWER_MS = 30_000;
+
+/**
+ * Runs a request with a signal of its own, which fires with the caller's and after that many milliseconds. Throws the
+ * caller's reason where the caller gave up.
+ */
+export async function inTime<Answer>(
+  request: (signal: AbortSignal) => PromiseLike<Answer>,
+  signal: AbortSignal | undefined,
+  milliseconds = ANSWER_MS,
+): Promise<Answer> {
+  signal?.throwIfAborted();
+  const ending = new AbortController();
+  const end = () => ending.abort();
+  const timer = setTimeout(end, milliseconds);
+  signal?.addEventListener("abort", end);
+  try {
+    return await request(ending.signal);
+  } catch (error) {
+    signal?.throwIfAborted();
+    throw error;
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener("abort", end);
+  }
+}
