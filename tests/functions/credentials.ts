@@ -57,6 +57,7 @@ export const BAD_CREDENTIALS: [string, (person: Person) => Headers | Promise<Hea
   ["an expired token", (person) => withToken(forge(person, { iat: seconds(-7200), exp: seconds(-3600) }))],
   ["a token that is not valid yet", (person) => withToken(forge(person, { nbf: seconds(3600) }))],
   ["a token for another audience", (person) => withToken(forge(person, { aud: "another-project" }))],
+  ["a token of something that is no person", (person) => withToken(forge(person, { sub: "a machine" }))],
   ["a token of nobody", (person) => withToken(forge(person, { sub: undefined, role: "anon" }))],
   [
     "a forged token beside the secret key",

@@ -2,6 +2,7 @@
 import { withSupabase } from "@supabase/server/adapters/hono";
 import type { SupabaseContext } from "@supabase/server";
 import type { Context, MiddlewareHandler } from "hono";
+import { HTTPException } from "hono/http-exception";
 import type { Operation } from "../../../shared/contract/operation.ts";
 import type { Database } from "../../../shared/database.types.ts";
 
@@ -29,6 +30,13 @@ function remember(credentials: string, supabaseContext: Env["Variables"]["supaba
   remembered.set(credentials, { until, supabaseContext });
 }
 
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+
+/** A token is a person's; one that was signed for something else is nobody's here. */
+function requirePerson({ authMode, jwtClaims }: SupabaseContext<Database>): void {
+  if (authMode === "user" && !UUID.test(jwtClaims?.sub ?? "")) throw new HTTPException(401);
+}
+
 /**
  * Lets a request through when it carries a credential that the operation takes; 401 `unauthorized` otherwise. Whoever
  * calls an operation that asks for none stays without rights: its handler decides by something else, as by a token.
@@ -45,6 +53,7 @@ export function authenticate(callers: Operation["callers"]): MiddlewareHandler<E
     if (known && known.until > Date.now()) context.set("supabaseContext", known.supabaseContext);
     // It is typed for an app that keeps nothing else in its context.
     return await check(context as unknown as Parameters<typeof check>[0], async () => {
+      requirePerson(context.var.supabaseContext);
       if (!known || known.until <= Date.now()) remember(credentials, context.var.supabaseContext);
       await next();
     });
