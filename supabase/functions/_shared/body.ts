@@ -1,5 +1,6 @@
 // Reading a JSON body: content type, size while it arrives, syntax, storable text, and at last the contract.
 import type * as z from "zod";
+import { MEBIBYTE } from "../../../shared/contract/values.ts";
 import type { AppContext } from "./auth.ts";
 import { OperationError } from "./errors.ts";
 import { findUnstorable } from "./text.ts";
@@ -64,12 +65,21 @@ export async function readJson(context: AppContext, maxBytes = DEFAULT_MAX_BYTES
   }
 }
 
-/** The value as the contract has it. Throws `validation_failed` with one entry per field in `details.fields`. */
+/** Longer than a text may be at all, not than the field should be: the database says the same of it, in bytes. */
+const isTooLarge = (issue: z.core.$ZodIssue) => issue.code === "too_big" && Number(issue.maximum) >= MEBIBYTE;
+
+/**
+ * The value as the contract has it. Throws `validation_failed` with one entry per field in `details.fields`, or
+ * `payload_too_large` where nothing is wrong but the size of a text.
+ */
 export function parseInput<Schema extends z.ZodType>(schema: Schema, value: unknown): z.output<Schema> {
   const unstorable = findUnstorable(value);
   const parsed = unstorable ? null : schema.safeParse(value);
   if (parsed?.success) return parsed.data;
   const issues = parsed?.error.issues.map(({ path, message }) => ({ path: path.join("."), message }));
   const fields = unstorable ? [unstorable] : issues;
+  if (parsed?.error.issues.every(isTooLarge)) {
+    throw new OperationError("payload_too_large", "A text is larger than 1 MiB: see details.fields.", { fields });
+  }
   throw new OperationError("validation_failed", "Some fields are wrong: see details.fields.", { fields });
 }
