@@ -157,8 +157,9 @@ export class Changes {
         const matching = bindings.filter((each) => isFor(each, change) && passes(each, row));
         if (matching.length === 0 || !visible(channel, place)) continue;
         const { role } = channel.token.caller;
-        for (const [key, group] of Map.groupBy(matching, ({ select }) => JSON.stringify([role, select]))) {
+        for (const group of bySelect(matching)) {
           const select = group[0]?.select;
+          const key = JSON.stringify([role, select]);
           const text = texts.get(key) ?? changeText({ table, change, row: row.json, old: old.json, role, select });
           texts.set(key, text);
           channel.pushText("postgres_changes", `{"ids":${JSON.stringify(group.map(({ id }) => id))},"data":${text}}`);
@@ -217,6 +218,10 @@ export class Changes {
 const isFor = (binding: Binding, { schema, table, type }: Change): boolean => concerns(binding, schema, table, type);
 
 const passes = (binding: Binding, row: Row): boolean => binding.filters.every((filter) => row.passed.has(filter.text));
+
+/** Those that asked for the same columns are told with one message. */
+const bySelect = (bindings: Binding[]): Iterable<Binding[]> =>
+  bindings.length === 1 ? [bindings] : Map.groupBy(bindings, ({ select }) => JSON.stringify(select)).values();
 
 const sizeOf = ({ row, old = {} }: Change): number =>
   Object.values(row ?? old).reduce((sum, text) => sum + (text?.length ?? 0), 0);

@@ -32,7 +32,7 @@ export interface RealtimeOptions {
 }
 
 const MAX_SOCKETS = 1000;
-/** The longest that the filters of all subscribers may take over some changes, and one that took longer by itself. */
+/** The longest that the database may take to decide filters: all together, and where that was too long, each alone. */
 const FILTER_MS = 1000;
 
 /** A service that is off when the database does not write what it is made from. */
