@@ -1,6 +1,6 @@
 // What one entry of `postgres_changes` listens to, checked against the database when its channel subscribes.
 import postgres from "postgres";
-import { comparesValues, type Filter, readFilters } from "./filters.ts";
+import { endsInEscape, type Filter, probeSql, readFilters } from "./filters.ts";
 import type { Table, Tables } from "./tables.ts";
 
 export type ChangeType = "INSERT" | "UPDATE" | "DELETE";
@@ -20,23 +20,45 @@ let lastId = 0;
 /** Clients tell bindings apart by it. */
 export const nextBindingId = (): number => ++lastId;
 
-const asText = (value: unknown): string | undefined =>
-  typeof value === "string" && value !== "" && value !== "*" ? value : undefined;
+const isAbsent = (value: unknown): boolean => value === undefined || value === null;
+
+/** Undefined where nothing was said. Throws an Error whose message is for the client. */
+function readText(entry: Record<string, unknown>, name: string): string | undefined {
+  const value = entry[name];
+  if (isAbsent(value)) return undefined;
+  if (typeof value === "string") return value;
+  throw new Error(`Error parsing \`${name}\` params: a text is expected`);
+}
+
+function readSelect(value: unknown): string[] | undefined {
+  if (typeof value === "string") {
+    throw new Error(
+      'Error parsing `select` params: expected a list of column name strings, e.g. select: ["col1", "col2"]',
+    );
+  }
+  const names = Array.isArray(value) ? value.filter((name) => typeof name === "string") : [];
+  return names.length > 0 ? names : undefined;
+}
 
 /** Reads an entry. Throws an Error whose message is for the client. */
 export function readBinding(entry: Record<string, unknown>, id: number): Binding {
-  const schema = typeof entry.schema === "string" ? entry.schema : "";
-  const event = typeof entry.event === "string" ? entry.event.toUpperCase() : "";
-  const table = asText(entry.table);
-  if (!schema || !["*", "INSERT", "UPDATE", "DELETE"].includes(event)) {
+  const asked = typeof entry.event === "string" ? entry.event.toUpperCase() : "";
+  const event = ["INSERT", "UPDATE", "DELETE"].includes(asked) ? asked : "*";
+  const [named, schema = "public"] = [readText(entry, "table"), readText(entry, "schema")];
+  const table = named === "*" ? undefined : named;
+  if (named === undefined && isAbsent(entry.schema)) {
     throw new Error("No subscription params provided. Please provide at least a `schema` or `table` to subscribe to");
   }
-  const filter = asText(entry.filter);
-  if (filter !== undefined && (schema === "*" || table === undefined)) {
-    throw new Error("A `filter` needs a `schema` and a `table`");
+  const isOneTable = table !== undefined && schema !== "*";
+  const filters = readFilters(readText(entry, "filter") ?? "");
+  if (filters.length > 0 && !isOneTable) throw new Error("A `filter` needs a `schema` and a `table`");
+  const select = readSelect(entry.select);
+  if (select && !isOneTable) {
+    throw new Error(
+      "Column selection is not supported for wildcard subscriptions. Provide an explicit schema and table name.",
+    );
   }
-  const select = Array.isArray(entry.select) ? entry.select.filter((name) => typeof name === "string") : undefined;
-  return { id, event, schema, table, filters: filter === undefined ? [] : readFilters(filter), select };
+  return { id, event, schema, table, filters, select };
 }
 
 /** Whether a binding listens to changes of that kind in that table; its filters are another matter. */
@@ -45,8 +67,17 @@ export function concerns(binding: Binding, schema: string, table: string, type: 
     (binding.table === undefined || binding.table === table);
 }
 
-/** Throws an Error whose message is for the client when nothing could ever arrive, or a filter does not fit. */
-export async function checkBinding(binding: Binding, role: string, tables: Tables, sql: postgres.Sql): Promise<void> {
+/**
+ * Throws an Error whose message is for the client when nothing could ever arrive, or a filter does not fit.
+ *
+ * @param limited connections on which no statement takes long, whatever a filter asks for
+ */
+export async function checkBinding(
+  binding: Binding,
+  role: string,
+  tables: Tables,
+  limited: postgres.Sql,
+): Promise<void> {
   const { schema, table, filters, select = [] } = binding;
   if ((await tables.published(schema, table)).length === 0) {
     throw new Error(
@@ -56,15 +87,21 @@ export async function checkBinding(binding: Binding, role: string, tables: Table
   }
   if (table === undefined || schema === "*") return;
   const known = await tables.read(schema, table);
-  for (const name of [...select, ...filters.map((filter) => filter.column)]) readable(known, name, role);
-  for (const filter of filters.filter(comparesValues)) {
-    const { cast } = readable(known, filter.column, role);
-    try {
-      for (const value of filter.values) await sql.unsafe(`select $1::text::${cast}`, [value]);
-    } catch (thrown) {
-      if (!(thrown instanceof postgres.PostgresError)) throw thrown;
-      throw new Error(`invalid value for filter ${filter.column}: ${thrown.message}`);
-    }
+  for (const name of select) readable(known, name, role);
+  for (const filter of filters) await checkFilter(filter, readable(known, filter.column, role).cast, limited);
+}
+
+/** The database is asked: it knows which operators a type has, and what a pattern is. */
+async function checkFilter(filter: Filter, type: string, limited: postgres.Sql): Promise<void> {
+  const wrong = (why: string) => new Error(`invalid value for filter ${filter.column}: ${why}`);
+  if (endsInEscape(filter)) throw wrong("LIKE pattern must not end with escape character");
+  try {
+    const values: string[] = [];
+    const probe = probeSql(filter, type, (value) => `($1::text::jsonb ->> ${values.push(value) - 1})`);
+    await limited.unsafe(`${probe} where $1::text is not null`, [JSON.stringify(values)]);
+  } catch (thrown) {
+    if (!(thrown instanceof postgres.PostgresError)) throw thrown;
+    throw wrong(thrown.message);
   }
 }
 

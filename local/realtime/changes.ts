@@ -5,7 +5,8 @@ import type { Caller } from "../caller.ts";
 import type { Channel } from "./channel.ts";
 import { type Binding, type ChangeType, checkBinding, concerns, nextBindingId, readBinding } from "./bindings.ts";
 import { changeText } from "./change_text.ts";
-import { readRows, type Row, type Texts } from "./rows.ts";
+import { type Connections, readBatch } from "./isolation.ts";
+import type { Row, Texts } from "./rows.ts";
 import { type Table, Tables } from "./tables.ts";
 import { visibleTo } from "./visibility.ts";
 
@@ -31,7 +32,9 @@ export interface Subscription {
   end(): void;
 }
 
+/** What is read with one statement, so that only a filter can make it slow. */
 const BATCH = 200;
+const BATCH_CHARACTERS = 4_000_000;
 /** From here on the stream is told to wait. */
 const FULL = 5000;
 
@@ -41,8 +44,13 @@ export class Changes {
   #queue: Change[] = [];
   #draining: Promise<void> | undefined;
 
-  constructor(private readonly sql: postgres.Sql, private readonly log: (line: string) => void) {
-    this.#tables = new Tables(sql);
+  constructor(
+    private readonly connections: Connections,
+    /** To look at what a new subscription asks for; it does not hold up those that there are. */
+    private readonly checking: postgres.Sql,
+    private readonly log: (line: string) => void,
+  ) {
+    this.#tables = new Tables(connections.sql);
   }
 
   subscribe(channel: Channel, entries: Record<string, unknown>[]): Subscription {
@@ -55,7 +63,7 @@ export class Changes {
         try {
           const bindings = answer.map((entry) => readBinding(entry, entry.id));
           const { role } = channel.token.caller;
-          for (const binding of bindings) await checkBinding(binding, role, this.#tables, this.sql);
+          for (const binding of bindings) await checkBinding(binding, role, this.#tables, this.checking);
           checked = bindings;
         } catch (thrown) {
           return thrown instanceof Error ? thrown.message : String(thrown);
@@ -93,53 +101,86 @@ export class Changes {
 
   async #drain(): Promise<void> {
     while (this.#queue.length > 0) {
-      // Changes of one table, as many as stand together, in the order of their commits.
-      const [first] = this.#queue;
-      const other = this.#queue.findIndex((each) => each.schema !== first?.schema || each.table !== first?.table);
-      const batch = this.#queue.splice(0, Math.min(other === -1 ? BATCH : other, BATCH));
-      try {
-        await this.#deliver(batch);
-      } catch (thrown) {
-        this.log(`postgres_changes: ${thrown instanceof Error ? thrown.message : thrown}`);
-        this.#tables.forget();
-      }
+      const batch = this.#nextBatch();
+      // A failure that is nobody's filter: the table has changed meanwhile, or a connection ended. All is sent at the end,
+      // so that nothing is sent twice.
+      await this.#deliver(batch).catch((thrown) => this.#failed(thrown, () => this.#deliver(batch)))
+        .catch((thrown) => this.#failed(thrown));
     }
     // At once with the look at the queue, so that nothing is put there in between and left.
     this.#draining = undefined;
   }
 
-  async #deliver(batch: Change[]): Promise<void> {
-    const [first] = batch;
+  async #failed(thrown: unknown, again?: () => Promise<void>): Promise<void> {
+    this.log(`postgres_changes: ${thrown instanceof Error ? thrown.message : thrown}`);
+    this.#tables.forget();
+    await again?.();
+  }
+
+  /** Takes changes of one table from the queue, as many as stand together, in the order of their commits. */
+  #nextBatch(): Change[] {
+    const [first] = this.#queue;
+    let characters = 0;
+    const end = this.#queue.findIndex((each, place) => {
+      characters += sizeOf(each);
+      const isOther = each.schema !== first?.schema || each.table !== first?.table;
+      return isOther || place === BATCH || (place > 0 && characters > BATCH_CHARACTERS);
+    });
+    return this.#queue.splice(0, end === -1 ? this.#queue.length : end);
+  }
+
+  async #deliver(given: Change[]): Promise<void> {
+    const [first] = given;
     if (!first) return;
     const table = await this.#tables.read(first.schema, first.table);
     const interested = [...this.#bindings].map(([channel, bindings]) =>
-      [channel, bindings.filter((binding) => batch.some((change) => isFor(binding, change)))] as const
+      [channel, bindings.filter((binding) => given.some((change) => isFor(binding, change)))] as const
     ).filter(([, bindings]) => bindings.length > 0);
     const all = interested.flatMap(([, bindings]) => bindings.flatMap((each) => each.filters));
     const filters = [...new Map(all.map((filter) => [filter.text, filter])).values()];
 
     // A filter looks at the new row, and in a DELETE at what is known of the old one.
-    const [rows, olds] = await Promise.all([
-      readRows(this.sql, table, batch.map((change) => change.row ?? change.old ?? {}), filters),
-      readRows(this.sql, table, batch.map((change) => change.old ?? keyOf(table, change.row)), []),
+    const [news, olds] = await Promise.all([
+      readBatch(this.connections, table, given.map((change) => change.row ?? change.old ?? {}), filters),
+      readBatch(this.connections, table, given.map((change) => change.old ?? keyOf(table, change.row)), []),
     ]);
-    const visible = await this.#visibility(table, batch, interested.map(([channel]) => channel));
-    for (const [place, change] of batch.entries()) {
-      const row = rows[place];
-      const old = olds[place];
-      if (!row || !old) continue;
+    this.#endFailed(table, news.failures);
+    const batch = given.flatMap((change, place) => {
+      const [row, old] = [news.rows[place], olds.rows[place]];
+      return row && old ? [{ change, row, old }] : [];
+    });
+    const changes = batch.map(({ change }) => change);
+    const visible = await this.#visibility(table, changes, interested.map(([channel]) => channel));
+    for (const [place, { change, row, old }] of batch.entries()) {
       const texts = new Map<string, string>();
       for (const [channel, bindings] of interested) {
         const matching = bindings.filter((each) => isFor(each, change) && passes(each, row));
         if (matching.length === 0 || !visible(channel, place)) continue;
-        const select = matching.every((each) => each.select)
-          ? matching.flatMap((each) => each.select ?? [])
-          : undefined;
         const { role } = channel.token.caller;
-        const key = JSON.stringify([role, select]);
-        const text = texts.get(key) ?? changeText({ table, change, row: row.json, old: old.json, role, select });
-        texts.set(key, text);
-        channel.pushText("postgres_changes", `{"ids":${JSON.stringify(matching.map(({ id }) => id))},"data":${text}}`);
+        for (const group of bySelect(matching)) {
+          const select = group[0]?.select;
+          const key = JSON.stringify([role, select]);
+          const text = texts.get(key) ?? changeText({ table, change, row: row.json, old: old.json, role, select });
+          texts.set(key, text);
+          channel.pushText("postgres_changes", `{"ids":${JSON.stringify(group.map(({ id }) => id))},"data":${text}}`);
+        }
+      }
+    }
+  }
+
+  /** Ends the subscriptions whose filter the database could not decide, and says so. */
+  #endFailed({ schema, name }: Table, failures: Map<string, string>): void {
+    if (failures.size === 0) return;
+    for (const [channel, bindings] of this.#bindings) {
+      const failed = bindings.filter((each) =>
+        each.schema === schema && each.table === name && each.filters.some(({ text }) => failures.has(text))
+      );
+      if (failed.length === 0) continue;
+      this.#bindings.set(channel, bindings.filter((each) => !failed.includes(each)));
+      for (const { text } of failed.flatMap((each) => each.filters).filter(({ text }) => failures.has(text))) {
+        channel.changesFailed(
+          `The subscription to ${schema}.${name} with the filter ${text} has ended: ${failures.get(text)}`,
+        );
       }
     }
   }
@@ -162,7 +203,7 @@ export class Changes {
     }
     const rows = batch.map((change) => change.row ?? {});
     const asked = [...callers.values()];
-    const answers = await visibleTo(this.sql, asked, table, rows).catch((thrown) => {
+    const answers = await visibleTo(this.connections.sql, asked, table, rows).catch((thrown) => {
       this.log(`postgres_changes: ${thrown instanceof Error ? thrown.message : thrown}`);
       return [];
     });
@@ -177,6 +218,13 @@ export class Changes {
 const isFor = (binding: Binding, { schema, table, type }: Change): boolean => concerns(binding, schema, table, type);
 
 const passes = (binding: Binding, row: Row): boolean => binding.filters.every((filter) => row.passed.has(filter.text));
+
+/** Those that asked for the same columns are told with one message. */
+const bySelect = (bindings: Binding[]): Iterable<Binding[]> =>
+  bindings.length === 1 ? [bindings] : Map.groupBy(bindings, ({ select }) => JSON.stringify(select)).values();
+
+const sizeOf = ({ row, old = {} }: Change): number =>
+  Object.values(row ?? old).reduce((sum, text) => sum + (text?.length ?? 0), 0);
 
 const keyOf = (table: Table, row: Texts = {}): Texts =>
   Object.fromEntries(table.columns.filter((column) => column.isKey).map(({ name }) => [name, row[name]]));

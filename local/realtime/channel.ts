@@ -204,6 +204,11 @@ export class Channel implements Address {
     );
   }
 
+  /** What it subscribed to will not arrive any more; the channel goes on. */
+  changesFailed(message: string): void {
+    if (!this.#hasEnded) this.#system("postgres_changes", "error", message);
+  }
+
   /** Ends the channel for good: its client does not join again by itself. */
   shutDown(message: string): void {
     if (this.#hasEnded) return;

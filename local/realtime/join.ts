@@ -3,7 +3,10 @@ import { z } from "zod";
 
 const flag = z.preprocess((value) => value === true || value === "true", z.boolean());
 const part = <Shape extends z.ZodRawShape>(shape: Shape) =>
-  z.preprocess((value) => (typeof value === "object" && value !== null ? value : {}), z.object(shape));
+  z.preprocess(
+    (value) => (typeof value === "object" && value !== null && !Array.isArray(value) ? value : {}),
+    z.object(shape),
+  );
 
 /** Up to `limit` messages of the past, from `since` (milliseconds since 1970) on. */
 const Replay = z.object({ since: z.coerce.number().min(0), limit: z.coerce.number().int().min(1).max(25).default(25) });

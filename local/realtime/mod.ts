@@ -32,6 +32,8 @@ export interface RealtimeOptions {
 }
 
 const MAX_SOCKETS = 1000;
+/** The longest that the database may take to decide filters: all together, and where that was too long, each alone. */
+const FILTER_MS = 1000;
 
 /** A service that is off when the database does not write what it is made from. */
 export async function startRealtime({ databaseUrl, keys, log }: RealtimeOptions): Promise<RealtimeService> {
@@ -46,7 +48,9 @@ export async function startRealtime({ databaseUrl, keys, log }: RealtimeOptions)
 
   const sockets = new Set<Socket>();
   const hub = new Hub();
-  const changes = new Changes(sql, log);
+  const withLimit = { idle_timeout: 60, max: 2, connection: { statement_timeout: FILTER_MS } };
+  const [limited, checking] = [connect(databaseUrl, withLimit), connect(databaseUrl, withLimit)];
+  const changes = new Changes({ sql, limited }, checking, log);
   const snapshots = new Snapshots(sql);
   const memberships = new Memberships(hub, log);
   const replication = new Replication({
@@ -103,7 +107,7 @@ export async function startRealtime({ databaseUrl, keys, log }: RealtimeOptions)
       memberships.stop();
       for (const socket of [...sockets]) socket.close(1012, "the stack stops");
       await replication.stop();
-      await sql.end({ timeout: 2 });
+      await Promise.all([sql, limited, checking].map((each) => each.end({ timeout: 2 })));
     },
   };
 }

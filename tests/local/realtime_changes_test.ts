@@ -205,6 +205,26 @@ Deno.test("with select only those columns and the key are sent", async () => {
   assertEquals((await listener.hears(1)).map((message) => message.new), [{ id, name: "Selected" }]);
 });
 
+Deno.test("each subscription of a channel gets the columns that it asked for, and no others", async () => {
+  const asked = [{ select: ["name"] }, { select: ["description"] }, {}];
+  const heard: Message[][] = asked.map(() => []);
+  const said = Promise.withResolvers<void>();
+  await using _listener = await listen(owner.client, `selects-${crypto.randomUUID()}`, {}, (channel) => {
+    // deno-lint-ignore no-explicit-any
+    channel.on("system" as any, {}, () => said.resolve());
+    for (const [index, select] of asked.entries()) {
+      const filter = { event: "INSERT", schema: "public", table: "workflows", ...select } as const;
+      channel.on("postgres_changes", filter, (message) => heard[index]?.push(message));
+    }
+  });
+  await said.promise;
+  const id = await createWorkflow("Selected");
+  await settled(owner.client, projectId);
+  const [first, second, third] = heard.map((messages) => messages.map((message) => message.new));
+  assertEquals([first, second], [[{ id, name: "Selected" }], [{ id, description: null }]]);
+  assertEquals([third?.length, third?.[0].name, third?.[0].project_id], [1, "Selected", projectId]);
+});
+
 Deno.test("the rows of one transaction arrive in their order, complete, and none of one that was undone", async () => {
   await using listener = await listenToChanges(owner.client, { event: "INSERT", table: "agents" });
   const insert = (prefix: string, fail: boolean) =>

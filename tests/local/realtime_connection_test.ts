@@ -1,5 +1,5 @@
 // Connections of the local Realtime: who gets one, what ends one, and what is left behind.
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import { SignJWT } from "jose";
 import { anonymous, createProject, signUp } from "../support/actors.ts";
 import { stack } from "../support/stack.ts";
@@ -31,11 +31,16 @@ for (const [what, key, error] of handshakes) {
   });
 }
 
+interface Payload {
+  status?: string;
+  message?: string;
+  response?: { reason?: string; postgres_changes?: { id: unknown }[] };
+}
+
 /** A raw socket and the frames that came. */
 async function open() {
   const socket = new WebSocket(socketUrl(stack.publishableKey));
-  const frames: [string | null, string | null, string, string, { status?: string; response?: { reason?: string } }][] =
-    [];
+  const frames: [string | null, string | null, string, string, Payload][] = [];
   socket.onmessage = ({ data }) => frames.push(JSON.parse(data));
   const closed = new Promise<number>((resolve) => socket.onclose = ({ code }) => resolve(code));
   await new Promise((resolve) => socket.onopen = resolve);
@@ -68,6 +73,15 @@ const oddFrames: [string, unknown[], string | undefined][] = [
     "TopicNameRequired: You must provide a topic name",
   ],
   ["a join of nonsense", ["1", "1", "realtime:x", "phx_join", { config: { broadcast: 7, private: [] } }], undefined],
+  ["a join with a list", ["1", "1", "realtime:x", "phx_join", []], undefined],
+  ["a join with lists where none belong", ["1", "1", "realtime:x", "phx_join", {
+    config: { broadcast: [], presence: [], postgres_changes: {}, postgres_changes_options: [] },
+    access_token: [],
+  }], undefined],
+  ["a join of values of the wrong type", ["1", "1", "realtime:x", "phx_join", {
+    config: { presence: { key: 5, enabled: "no" }, postgres_changes: [5], postgres_changes_options: { timeout: "x" } },
+    user_token: 5,
+  }], undefined],
   ["a leave of what was not joined", ["1", "2", "realtime:x", "phx_leave", {}], undefined],
 ];
 for (const [what, frame, reason] of oddFrames) {
@@ -78,6 +92,42 @@ for (const [what, frame, reason] of oddFrames) {
     assertEquals([ref, payload?.status, payload?.response?.reason], [frame[1], reason ? "error" : "ok", reason]);
   });
 }
+
+const subscriptions: [string, Record<string, unknown>, RegExp][] = [
+  ["without a schema", { event: "UPDATE", table: "profiles" }, /^Subscribed/],
+  ["to a schema without a table", { event: "*", schema: "public" }, /^Subscribed/],
+  ["of an event that does not exist", { event: "MERGE", schema: "public", table: "profiles" }, /^Subscribed/],
+  ["without an event", { schema: "public", table: "profiles", filter: " " }, /^Subscribed/],
+  ["of nothing", { event: "*" }, /^No subscription params provided/],
+  ["with a filter that is a number", { schema: "public", table: "profiles", filter: 5 }, /^Error parsing `filter`/],
+  ["with a filter on all tables", { schema: "public", filter: "id=eq.1" }, /^A `filter` needs/],
+  ["with a select that is a text", { schema: "public", table: "profiles", select: "id" }, /^Error parsing `select`/],
+  ["with columns of all tables", { schema: "public", select: ["id"] }, /^Column selection is not supported/],
+];
+for (const [what, entry, message] of subscriptions) {
+  Deno.test(`a subscription ${what} is echoed, and answered with ${message.source.slice(1)}`, async () => {
+    await using client = await open();
+    const config = { postgres_changes: [entry] };
+    client.send("1", "1", "realtime:x", "phx_join", { config });
+    const [, , , , reply] = await client.frame(0) ?? [];
+    const [echoed] = reply?.response?.postgres_changes ?? [];
+    assertEquals(echoed, { ...entry, id: echoed?.id });
+    const [, , , , system] = await client.frame(1) ?? [];
+    assertMatch(system?.message ?? "", message);
+  });
+}
+
+Deno.test("a subscription without a schema, of an event that does not exist, hears all that happens in public", async () => {
+  const person = await signUp();
+  await using client = await open();
+  const config = { postgres_changes: [{ event: "MERGE", table: "profiles" }] };
+  const { data } = await person.client.auth.getSession();
+  client.send("1", "1", "realtime:x", "phx_join", { config, access_token: data.session?.access_token });
+  await client.frame(1);
+  await inDatabase((sql) => sql`update public.profiles set updated_at = now() where id = ${person.id}`);
+  const [, , , event] = await client.frame(2) ?? [];
+  assertEquals(event, "postgres_changes");
+});
 
 Deno.test("joining a joined topic closes the former channel, and its pushes no longer count", async () => {
   await using client = await open();
