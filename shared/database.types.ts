@@ -1314,7 +1314,13 @@ export type Database = {
       };
       "decide_task": { Args: { "comment"?: string; "decision": string; "task_id": string }; Returns: Json };
       "delete_artifact": {
-        Args: { "base_version"?: number; "file_path": string; "project_id": string; "task_id"?: string };
+        Args: {
+          "base_version"?: number;
+          "file_path": string;
+          "lease_token"?: string;
+          "project_id": string;
+          "task_id"?: string;
+        };
         Returns: Json;
       };
       "delete_file": { Args: { "file_id": string }; Returns: Json };
@@ -1359,6 +1365,7 @@ export type Database = {
           "content": string;
           "file_path": string;
           "language"?: string;
+          "lease_token"?: string;
           "metadata"?: Json;
           "name"?: string;
           "project_id": string;

@@ -52,7 +52,10 @@ export const saveArtifact = operation({
       name: z.string().min(1).max(255).optional(),
       language: z.string().max(100).optional(),
       type: z.enum(["file", "component", "snippet"]).optional(),
+      /** A task under way, which the version is of. */
       task_id: id().optional(),
+      /** The lease that a worker holds the task under: with it, a save that comes after the lease is refused. */
+      lease_token: id().optional(),
       metadata: jsonObject().optional(),
       base_version: baseVersion().optional(),
       /** What to do when the file has moved on since base_version: refuse (the default) or merge the two changes. */
@@ -60,7 +63,14 @@ export const saveArtifact = operation({
     }),
   output: () => z.object({ artifact: artifact(), merged: z.boolean() }),
   statuses: [201, 200],
-  errors: ["forbidden", "project_not_found", "project_not_active", "task_not_found", "artifact_conflict"],
+  errors: [
+    "forbidden",
+    "project_not_found",
+    "project_not_active",
+    "task_not_found",
+    "task_lease_lost",
+    "artifact_conflict",
+  ],
   maxBodyBytes: 8 * MEBIBYTE,
 });
 
@@ -75,7 +85,10 @@ export const deleteArtifact = operation({
     z.object({
       project_id: id(),
       file_path: filePath(),
+      /** A task under way, which the version is of. */
       task_id: id().optional(),
+      /** The lease that a worker holds the task under: with it, a save that comes after the lease is refused. */
+      lease_token: id().optional(),
       base_version: baseVersion().optional(),
     }),
   output: () => z.object({ artifact: artifactVersion() }),
@@ -85,6 +98,7 @@ export const deleteArtifact = operation({
     "project_not_found",
     "project_not_active",
     "task_not_found",
+    "task_lease_lost",
     "artifact_not_found",
     "artifact_conflict",
   ],
@@ -157,7 +171,7 @@ export const artifactSnapshot = operation({
   input: () =>
     z.object({
       project_id: id(),
-      /** The moment; now where absent. */
+      /** The moment; that of the last change where absent or later. */
       at: moment().optional(),
       execution_id: id().optional(),
       /** The path after which the page begins. */
@@ -169,6 +183,7 @@ export const artifactSnapshot = operation({
     }),
   output: () =>
     z.object({
+      /** Asked for this one again, the answer is the same for good. */
       at: time(),
       files: z.array(artifactVersion().extend({ content: z.string().optional() })),
       next_after: z.string().nullable(),

@@ -87,6 +87,14 @@ Deno.test("save_artifact: a save that names its task is kept with it", async () 
   assertEquals([artifact.task_id, artifact.created_by], [id, null]);
 });
 
+Deno.test("save_artifact: a save under a lease that does not hold the task is task_lease_lost", async () => {
+  const project = await fresh();
+  const { id, lease_token } = await claimTask(project);
+  assertAnswer(await save("worker", project, { task_id: id, lease_token }), saveArtifact, 201);
+  const late = { task_id: id, lease_token: crypto.randomUUID(), content: "late" };
+  assertRefused(await save("worker", project, late), "task_lease_lost");
+});
+
 Deno.test("save_artifact: a task of another project is task_not_found", async () => {
   const [project, other] = [await fresh(), await fresh()];
   const { id } = await claimTask(other);

@@ -136,3 +136,25 @@ Deno.test("many completions with all their successors in common finish in any or
   const after = await statuses(db, execution.id);
   assertEquals(targets.map((id) => after[id]), targets.map(() => "pending"));
 });
+
+Deno.test("the last element of a map and another task do not deadlock over the project's files", async () => {
+  const project = await createProject(db);
+  const definition = {
+    ...graph([["m", "after"], ["b", "after"]], { m: { type: "map", over: "$.list" } }),
+    edges: [{ source: "m", target: "after", when: "$.go == true" }, { source: "b", target: "after" }],
+  };
+  const { execution } = await startExecution(db, project, definition, { list: [1] });
+  const { m, b } = await claimAll(db, execution.id);
+  await using saver = await openTransaction(db, project.editor.actor);
+  await using element = await openTransaction(db, "worker");
+  await using other = await openTransaction(db, "worker");
+  await saver.rpc("save_artifact", { project_id: project.id, file_path: "shared.txt", content: "one" });
+  const artifacts = (content: string) => ({ artifacts: [{ file_path: "shared.txt", content }] });
+  const last = element.rpc("complete_task", report(m, artifacts("two"))).then(element.commit);
+  await waitUntilBlocked(db, element);
+  const plain = other.rpc("complete_task", report(b, artifacts("three"))).then(other.commit);
+  await waitUntilBlocked(db, other);
+  await saver.commit();
+  const results = await Promise.allSettled([last, plain]);
+  assertEquals(results.map((result) => result.status === "rejected" ? result.reason.code : "done"), ["done", "done"]);
+});

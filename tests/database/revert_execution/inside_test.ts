@@ -1,0 +1,54 @@
+// revert_execution: an execution is itself and all that ran inside it.
+import { assertEquals } from "@std/assert";
+import { files, save } from "../../support/artifacts.ts";
+import { shareDatabase } from "../../support/database.ts";
+import { createProject, type Project } from "../../support/factories.ts";
+import { completeNode, startNested } from "../../support/nested.ts";
+
+const db = await shareDatabase();
+const revert = (project: Project, execution_id: string) =>
+  db.rpc(project.editor.actor, "revert_execution", { execution_id });
+
+Deno.test("what ran inside is undone with it at any depth, also where several of them wrote one file", async () => {
+  const project = await createProject(db);
+  await save(db, project, "shared", "before");
+  const [outer = "", middle = "", inner = ""] = await startNested(db, project, 2);
+  const shared = (content: string) => ({ file_path: "shared", content });
+  await completeNode(db, inner, "work", [shared("one"), { file_path: "deep", content: "new" }]);
+  await completeNode(db, middle, "after", [shared("two")]);
+  await completeNode(db, outer, "after", [shared("three")]);
+  assertEquals((await revert(project, outer)).kept, []);
+  assertEquals(await files(db, project), { shared: "before" });
+});
+
+Deno.test("a file that somebody wrote after what ran inside is kept, with who", async () => {
+  const project = await createProject(db);
+  const [outer = "", inner = ""] = await startNested(db, project, 1);
+  await completeNode(db, inner, "work", [{ file_path: "a", content: "inside" }, { file_path: "b", content: "inside" }]);
+  await save(db, project, "a", "mine");
+  await completeNode(db, outer, "after", []);
+  const { reverted, kept } = await revert(project, outer);
+  assertEquals(kept, [{ file_path: "a", reason: "changed_since", version: 2, created_by: project.editor.id }]);
+  assertEquals(reverted.map((each: { file_path: string }) => each.file_path), ["b"]);
+});
+
+Deno.test("what ran inside can be undone alone, while the other is still at work", async () => {
+  const project = await createProject(db);
+  const [outer = "", inner = ""] = await startNested(db, project, 1);
+  await completeNode(db, inner, "work", [{ file_path: "a", content: "inside" }]);
+  assertEquals((await revert(project, inner)).reverted.length, 1);
+  assertEquals(await files(db, project), {});
+  assertEquals(
+    (await db.refusal(project.editor.actor, "revert_execution", { execution_id: outer })).code,
+    "execution_still_running",
+  );
+});
+
+Deno.test("of what is undone alone nothing is touched that the other wrote", async () => {
+  const project = await createProject(db);
+  const [outer = "", inner = ""] = await startNested(db, project, 1);
+  await completeNode(db, inner, "work", [{ file_path: "a", content: "inside" }]);
+  await completeNode(db, outer, "after", [{ file_path: "b", content: "outside" }]);
+  await revert(project, inner);
+  assertEquals(await files(db, project), { b: "outside" });
+});
