@@ -5,7 +5,6 @@ create table private.unreadable_objects (
   tried_at timestamptz not null default clock_timestamp()
 );
 revoke all on private.unreadable_objects from anon, authenticated, service_role;
-alter table private.unreadable_objects enable row level security;
 
 create or replace function private.reconcile_files(p_project_id uuid, p_older_than_seconds integer, p_limit integer)
 returns jsonb
