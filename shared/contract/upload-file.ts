@@ -33,7 +33,7 @@ export const file = lazy(() =>
 );
 
 /** A type and a subtype; parameters such as a charset may follow. */
-const mimeType = () => z.string().max(255).regex(/^[\w.+-]+\/[\w.+-]+(\s*;.*)?$/, "is not a media type");
+export const mediaType = () => z.string().max(255).regex(/^[\w.+-]+\/[\w.+-]+(\s*;.*)?$/, "is not a media type");
 
 /** Where the file belongs in the project, for people; not where it is stored. */
 const path = () => z.string().min(1).max(1024).optional();
@@ -69,7 +69,7 @@ export const signUpload = operation({
       project_id: id(),
       file_name: z.string().min(1).max(1024),
       file_size: z.int().min(0),
-      mime_type: mimeType(),
+      mime_type: mediaType(),
       path: path(),
     }),
   output: () =>
@@ -209,7 +209,7 @@ export const reconcileFiles = operation({
   method: "POST",
   path: "/reconcile",
   summary: "Mend what faults left: uploads given up are taken back, rows without an object go, objects without a row " +
-    "become files. Call again while `more` is true. For workers, and for owners of `project_id`.",
+    "become files or, without bytes, go. Call again while `more` is true. For workers, and for owners of `project_id`.",
   callers: ["user", "secret"],
   body: "json",
   input: () =>
@@ -222,9 +222,14 @@ export const reconcileFiles = operation({
   output: () =>
     z.object({
       removed: z.array(
-        z.object({ file_path: z.string(), reason: z.enum(["upload_given_up", "object_missing", "project_gone"]) }),
+        z.object({
+          file_path: z.string(),
+          reason: z.enum(["upload_given_up", "object_missing", "bytes_missing", "project_gone"]),
+        }),
       ),
       adopted: z.array(file()),
+      /** Objects without a row that Storage did not give back; tried again after an hour. */
+      unreadable: z.array(z.object({ file_path: z.string() })),
       more: z.boolean(),
     }),
   statuses: [200],

@@ -139,11 +139,16 @@ Deno.test("finish_upload: until then neither row nor object is there for the oth
   assertEquals([await seenBy(project.viewer), await seenBy(project.owner)], [[1, PNG.length], [1, PNG.length]]);
 });
 
+const TEXT = { mime_type: "text/plain" };
+const STREAM = { mime_type: "application/octet-stream" };
 const LIES: [string, Uint8Array<ArrayBuffer>, Record<string, unknown>, string?][] = [
   ["other bytes than declared", new TextEncoder().encode("<script>alert(1)</script>"), {}],
   ["more bytes than declared", PNG, { file_size: PNG.length - 1 }],
   ["fewer bytes than declared", PNG, { file_size: PNG.length + 1 }],
   ["a false type towards Storage", PNG, {}, "image/svg+xml"],
+  ["pages that are declared as text", new TextEncoder().encode("<b>hi</b>"), TEXT, "text/html"],
+  ["drawings that are declared as text", new TextEncoder().encode("<svg/>"), TEXT, "image/svg+xml"],
+  ["pages of which nothing is declared", new TextEncoder().encode("<b>"), STREAM, "text/html"],
 ];
 for (const [claim, bytes, fields, contentType] of LIES) {
   Deno.test(`finish_upload: ${claim} are refused, and nothing is left`, async () => {
@@ -190,6 +195,39 @@ Deno.test("finish_upload: a token uploads once, and to its own place", async () 
   const bucket = anonymous().storage.from(signed.upload.bucket);
   assert((await bucket.uploadToSignedUrl(signed.upload.path, signed.upload.token, PNG)).error);
   assert((await bucket.uploadToSignedUrl(other.upload.path, signed.upload.token, PNG)).error);
+});
+
+/** Whether the token still puts anything anywhere. */
+const isTaken = async ({ upload }: Body) =>
+  !(await anonymous().storage.from(upload.bucket).uploadToSignedUrl(upload.path, upload.token, PNG)).error;
+
+Deno.test("finish_upload: the token of a file that was deleted, or refused, puts nothing in its place", async () => {
+  const project = await fresh();
+  const [signed, refused] = [await sign(project), await sign(project, PNG, { file_size: 5 })];
+  for (const each of [signed, refused]) await send(each, PNG);
+  assertEquals((await finish(project.editor, signed)).status, 200);
+  assertRefused(await finish(project.editor, refused), "validation_failed");
+  await call(project.editor, `upload-file/${signed.file_id}`, undefined, { method: "DELETE" });
+  assertEquals([await isTaken(signed), await isTaken(refused)], [false, false]);
+  assertEquals(await leftovers(project.id), { rows: 0, objects: 0 });
+});
+
+Deno.test("finish_upload: a token for replacing, made before there was a file, replaces nothing, and Storage says 403", async () => {
+  const project = await fresh();
+  const signed = await sign(project);
+  const bucket = project.editor.client.storage.from(signed.upload.bucket);
+  const { data } = await bucket.createSignedUploadUrl(signed.upload.path, { upsert: true });
+  assert(data);
+  await send(signed, PNG);
+  const replace = async () => {
+    const { error } = await bucket.uploadToSignedUrl(signed.upload.path, data.token, new Uint8Array(PNG.length));
+    return (error as { statusCode?: string } | null)?.statusCode;
+  };
+  assertEquals(await replace(), "403");
+  const { file, signed_url } = assertAnswer(await finish(project.editor, signed), finishUpload, 200);
+  assertEquals(await replace(), "403");
+  const bytes = new Uint8Array(await (await fetch(signed_url)).arrayBuffer());
+  assertEquals([await sha256(bytes), await sha256(PNG)], [file.sha256, file.sha256]);
 });
 
 Deno.test("finish_upload: of ten at once one makes the file, and the others change nothing", async () => {

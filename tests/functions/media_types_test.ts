@@ -3,7 +3,7 @@ import { assert, assertEquals } from "@std/assert";
 import { uploadFile } from "../../shared/contract/upload-file.ts";
 import { assertAnswer, assertRefused, call } from "../support/http.ts";
 import { anotherProject, createTeam, type Project } from "./project.ts";
-import { form, leftovers, PNG } from "./uploads.ts";
+import { beginning, END, form, leftovers, MULTIPART, PNG } from "./uploads.ts";
 
 let signedUp: Promise<Project> | undefined;
 const fresh = async () => await anotherProject(await (signedUp ??= createTeam()));
@@ -45,6 +45,23 @@ const ZIP = bytes(
   0,
   0x61,
 );
+/** A zip with one entry, stored. */
+function zipOf(name: string, content: string): Uint8Array<ArrayBuffer> {
+  const [path, body] = [utf8(name), utf8(content)];
+  const header = new DataView(new ArrayBuffer(30));
+  header.setUint32(0, 0x504b0304);
+  header.setUint16(4, 20, true);
+  header.setUint32(18, body.length, true);
+  header.setUint32(22, body.length, true);
+  header.setUint16(26, path.length, true);
+  return new Uint8Array([...new Uint8Array(header.buffer), ...path, ...body]);
+}
+const DOCX_TYPE = "application/vnd.openxmlformats-officedocument.wordprocessingml.document";
+const DOCX = zipOf("[Content_Types].xml", `<Override ContentType="${DOCX_TYPE}.main+xml"/>`);
+const EPUB = zipOf("mimetype", "application/epub+zip");
+const CFB = new Uint8Array([0xd0, 0xcf, 0x11, 0xe0, 0xa1, 0xb1, 0x1a, 0xe1, ...new Array(600).fill(0)]);
+const SQLITE = utf8("SQLite format 3\0".padEnd(200, "\0"));
+const MP4 = new Uint8Array([0, 0, 0, 24, ...utf8("ftypisom"), 0, 0, 2, 0, ...utf8("isommp42")]);
 const ELF = bytes(0x7f, 0x45, 0x4c, 0x46, 2, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0);
 const EXE = new Uint8Array([0x4d, 0x5a, ...new Array(126).fill(0)]);
 const HTML = utf8("<!doctype html><script>alert(1)</script>");
@@ -72,6 +89,15 @@ const LIES: [string, string, Uint8Array<ArrayBuffer>][] = [
   ["zeros as image/gif", "image/gif", new Uint8Array(100)],
   ["zeros as text/csv", "text/csv", new Uint8Array(100)],
   ["one byte as image/png", "image/png", bytes(0x89)],
+  ["a program as application/zip", "application/zip", EXE],
+  ["a program as application/gzip", "application/gzip", ELF],
+  ["a database as application/zip", "application/zip", SQLITE],
+  ["a zip as a program", "application/x-msdownload", ZIP],
+  ["a zip as application/x-tar", "application/x-tar", ZIP],
+  ["a zip as a document", DOCX_TYPE, ZIP],
+  ["a book as a document", DOCX_TYPE, EPUB],
+  ["a film as audio/mpeg", "audio/mpeg", MP4],
+  ["text as a picture of a kind that nobody knows", "image/x-own", utf8("text")],
   ["text as font/woff2", "font/woff2", utf8("text")],
 ];
 for (const [claim, type, content] of LIES) {
@@ -89,12 +115,14 @@ const TRUTHS: [string, string, Uint8Array<ArrayBuffer>, string][] = [
   ["a JPEG under an old name", "image/jpg", JPEG, "image/jpeg"],
   ["a PDF", "application/pdf", PDF, "application/pdf"],
   ["a zip as Windows calls it", "application/x-zip-compressed", ZIP, "application/zip"],
-  [
-    "a document that is a zip",
-    "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
-    ZIP,
-    "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
-  ],
+  ["a document", DOCX_TYPE, DOCX, DOCX_TYPE],
+  ["a document that is called a zip", "application/zip", DOCX, "application/zip"],
+  ["a book", "application/epub+zip", EPUB, "application/epub+zip"],
+  ["a zip of a format that the library does not know", "application/vnd.own+zip", ZIP, "application/vnd.own+zip"],
+  ["an old document", "application/msword", CFB, "application/msword"],
+  ["a database", "application/vnd.sqlite3", SQLITE, "application/x-sqlite3"],
+  ["sound in a film's container", "audio/mp4", MP4, "audio/mp4"],
+  ["text that Windows calls a spreadsheet", "application/vnd.ms-excel", utf8("a;b"), "application/vnd.ms-excel"],
   ["an SVG", "image/svg+xml", SVG, "image/svg+xml"],
   ["an SVG with a declaration", "image/svg+xml", utf8('<?xml version="1.0"?><svg/>'), "image/svg+xml"],
   ["text", "text/plain", utf8("text"), "text/plain"],
@@ -115,3 +143,28 @@ for (const [claim, type, content, kept] of TRUTHS) {
     assert((response.headers.get("content-type") ?? "").startsWith(kept), response.headers.get("content-type") ?? "");
   });
 }
+
+/** Text in its way, or without a mark that every file of the kind begins with. */
+const NOT_TOLD = /^text\/|xml$|rtf$|^model\/stl$|pgp-encrypted|x-ms-regedit|x-apple-diskimage/;
+
+Deno.test("upload_file: neither text nor noise is taken for anything that is told by its first bytes", async () => {
+  const { trueType } = await import("../../supabase/functions/upload-file/media_type.ts");
+  const { supportedMimeTypes } = await import("file-type");
+  const noise = bytes(0, 7, ...Array.from({ length: 3000 }, (_, index) => index * 31 % 251));
+  const accepted: string[] = [];
+  for (const sample of [utf8("hello, I am plain text, nothing else\n"), noise]) {
+    for (const type of supportedMimeTypes) {
+      if (NOT_TOLD.test(type)) continue;
+      await trueType(type, sample).then(() => accepted.push(type), () => {});
+    }
+  }
+  assertEquals(accepted, []);
+});
+
+Deno.test("upload_file: a media type that is none is refused", async () => {
+  const project = await fresh();
+  const body = `${beginning(project.id).replace("application/octet-stream", "!!")}text${END}`;
+  const reply = await call(project.editor, "upload-file", body, { headers: MULTIPART });
+  assertRefused(reply, "validation_failed");
+  assertEquals(await leftovers(project.id), { rows: 0, objects: 0 });
+});

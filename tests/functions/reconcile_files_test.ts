@@ -159,6 +159,41 @@ Deno.test("reconcile_files: an object put straight into the bucket becomes a fil
   assertEquals((await reconcile(project)).adopted, []);
 });
 
+/** Three objects that nobody announced, and what meets the reading of the first. */
+async function withOneUnread(answer: Response): Promise<[Project, Body, string]> {
+  const project = await fresh();
+  const names = ["a", "b", "c"].map((name) => `${project.id}/${name}.txt`);
+  for (const name of names) await project.editor.client.storage.from("genesis-files").upload(name, new Blob([name]));
+  const [first = ""] = names;
+  await using process = await startProcess();
+  meet = (path, method) => method === "GET" && path.endsWith(first) ? Promise.resolve(answer.clone()) : undefined;
+  try {
+    const headers = { apikey: stack.secretKey, "content-type": "application/json" };
+    const body = JSON.stringify({ project_id: project.id, older_than_seconds: 0 });
+    const reply = await fetch(`${process.url}/reconcile`, { method: "POST", headers, body });
+    assertEquals(reply.status, 200);
+    return [project, await reply.json(), first];
+  } finally {
+    meet = () => undefined;
+  }
+}
+
+Deno.test("reconcile_files: an object that cannot be read keeps no other from becoming a file, and is named", async () => {
+  const [project, { adopted, unreadable, removed, more }, name] = await withOneUnread(
+    Response.json({ message: "no" }, { status: 500 }),
+  );
+  assertEquals([adopted.length, unreadable, removed, more], [2, [{ file_path: name }], [], false]);
+  assertEquals(await leftovers(project.id), { rows: 2, objects: 3 });
+});
+
+Deno.test("reconcile_files: an object whose bytes are gone goes as well", async () => {
+  const [project, { adopted, unreadable, removed }, name] = await withOneUnread(
+    Response.json({ statusCode: "404", error: "not_found", message: "Object not found" }, { status: 400 }),
+  );
+  assertEquals([adopted.length, unreadable, removed], [2, [], [{ file_path: name, reason: "bytes_missing" }]]);
+  assertEquals(await leftovers(project.id), { rows: 2, objects: 2 });
+});
+
 Deno.test("reconcile_files: the objects of a deleted project go", async () => {
   const project = await fresh();
   await call(project.editor, "upload-file", textUpload(project.id));

@@ -1,5 +1,6 @@
 // POST /upload-file when the body breaks or the client goes: nothing is left, and the function serves the next one.
 import { assert, assertEquals } from "@std/assert";
+import type { ErrorCode } from "../../shared/errors.ts";
 import { type Person, worker } from "../support/actors.ts";
 import { assertRefused, call } from "../support/http.ts";
 import { stack } from "../support/stack.ts";
@@ -113,33 +114,34 @@ Deno.test("upload_file: an upload of 300 kB cut at any byte leaves no row and no
   for (const { id } of projects) assertEquals(await leftoversInTheEnd(id), NOTHING);
 });
 
-const CHANGES: [string, (project: Project) => Promise<unknown>][] = [
+const CHANGES: [string, ErrorCode, (project: Project) => Promise<unknown>][] = [
   [
     "an editor who is removed",
+    "project_not_found",
     async ({ id, editor }) =>
       await worker().from("project_collaborators").delete().eq("project_id", id).eq("user_id", editor.id),
   ],
   [
     "an editor who becomes a viewer",
+    "forbidden",
     async ({ id, editor }) =>
       await worker().from("project_collaborators").update({ role: "viewer" }).eq("project_id", id).eq(
         "user_id",
         editor.id,
       ),
   ],
-  ["a project that is archived", (project) => setStatus(project, "archived")],
+  ["a project that is archived", "project_not_active", (project) => setStatus(project, "archived")],
 ];
 
-// Which step meets the change first is a race, so the code differs; that nothing stays does not.
-for (const [claim, change] of CHANGES) {
-  Deno.test(`upload_file: ${claim} in the middle of an upload ends it, and nothing is left`, async () => {
+for (const [claim, code, change] of CHANGES) {
+  Deno.test(`upload_file: ${claim} in the middle of an upload ends it with the reason, and nothing is left`, async () => {
     const project = await fresh();
     const body = inTwo(`${beginning(project.id)}half`, ` a file${END}`, async () => {
       await uploadBegan(project.id);
       await change(project);
     });
     const reply = await call(project.editor, "upload-file", body, { headers: MULTIPART });
-    assertRefused(reply, reply.body.error?.code);
+    assertRefused(reply, code);
     assertEquals(await leftovers(project.id), NOTHING);
   });
 }

@@ -33,10 +33,13 @@ for (const [claim, size] of SIZES) {
   Deno.test(`upload_file: a file of ${claim} comes back byte for byte through its signed_url`, async () => {
     const project = await fresh();
     const bytes = bytesOf(size);
-    const body = form(["project_id", project.id], ["file", new File([bytes], "a.bin", { type: "image/x-thing" })]);
+    const body = form(["project_id", project.id], [
+      "file",
+      new File([bytes], "a.bin", { type: "application/x-thing" }),
+    ]);
     const reply = await call(project.editor, "upload-file", body);
     const { file, signed_url, expires_at } = assertAnswer(reply, uploadFile, 201);
-    assertEquals([file.file_size, file.sha256, file.mime_type], [size, await sha256(bytes), "image/x-thing"]);
+    assertEquals([file.file_size, file.sha256, file.mime_type], [size, await sha256(bytes), "application/x-thing"]);
     assertEquals([file.status, file.file_name, file.uploaded_by], ["ready", "a.bin", project.editor.id]);
     assertEquals([file.project_id, file.bucket_name], [project.id, "genesis-files"]);
     assert(file.file_path.startsWith(`${project.id}/`), file.file_path);

@@ -152,8 +152,8 @@ export async function invitationToken(): Promise<string> {
 /** The row that Storage writes when an object of that size has arrived. */
 export async function storeObject(db: TestDatabase, name: string, size: number, owner?: Person): Promise<void> {
   await db.sql`
-    insert into storage.objects (bucket_id, name, owner_id, metadata)
-    values ('genesis-files', ${name}, ${owner?.id ?? null}, ${db.sql.json({ size })})`;
+    insert into storage.objects (bucket_id, name, owner_id, version, metadata)
+    values ('genesis-files', ${name}, ${owner?.id ?? null}, '1', ${db.sql.json({ size })})`;
 }
 
 /** What Storage does when an object is removed. */

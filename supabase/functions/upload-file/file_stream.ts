@@ -5,8 +5,8 @@
 import { createHash } from "node:crypto";
 import { OperationError } from "../_shared/errors.ts";
 
-/** Enough for what tells types apart. */
-export const SAMPLE_BYTES = 8192;
+/** Enough for what tells types apart, also inside a zip, and behind the 32 KiB that a disk's image begins with. */
+export const SAMPLE_BYTES = 65_536;
 /** Chunks go out in one size, so that the memory of one serves the next. */
 const CHUNK_BYTES = 65_536;
 

@@ -7,7 +7,7 @@ import { OperationError } from "../_shared/errors.ts";
 import { route } from "../_shared/route.ts";
 import { type Inspected, inspectObject } from "./inspect.ts";
 import { linkFor, readFile, type StoredFile } from "./links.ts";
-import { trueType } from "./media_type.ts";
+import { servesAs, trueType } from "./media_type.ts";
 import { takeBack } from "./take_back.ts";
 
 const checked = lazy(() => z.object({ file: file(), stored_mime_type: z.string().nullable() }));
@@ -29,12 +29,14 @@ export const finish = route(finishUpload, async (input, context) => {
   }
 });
 
-/** Storage serves the object as what its upload called it, so that has to be true as well; clients' defaults say nothing. */
+/** Storage serves the object as what its upload called it, so that has to be what is kept. */
 async function typeOf(declared: StoredFile, stored: string, { size, sample }: Inspected): Promise<string> {
+  const refused = (path: string, message: string) =>
+    new OperationError("validation_failed", `The file ${message}.`, { fields: [{ path, message }] });
   if (size !== declared.file_size) {
-    const message = `was declared with ${declared.file_size} bytes, but ${size} arrived`;
-    throw new OperationError("validation_failed", `The file ${message}.`, { fields: [{ path: "file_size", message }] });
+    throw refused("file_size", `was declared with ${declared.file_size} bytes, but ${size} arrived`);
   }
-  if (!/^(text\/plain|application\/octet-stream)\b/i.test(stored)) await trueType(stored, sample);
-  return await trueType(declared.mime_type ?? "", sample);
+  const kept = await trueType(declared.mime_type ?? "", sample);
+  if (!servesAs(stored, kept)) throw refused("mime_type", `is ${kept}, but was sent to Storage as ${stored}`);
+  return kept;
 }

@@ -13,14 +13,20 @@ export interface Inspected {
   sample: Uint8Array;
 }
 
-/** Throws `unavailable` where Storage does not give the object, or not all of it. */
+/** Storage has the object's row, and not its bytes. */
+export class BytesGone extends OperationError {}
+
+/** Throws `unavailable` where Storage does not give the object, or not all of it; as `BytesGone` where it has none. */
 export async function inspectObject(object: Pick<StoredFile, "bucket_name" | "file_path">): Promise<Inspected> {
-  const unavailable = (cause: unknown) =>
-    new OperationError("unavailable", "Storage did not give the object back; try again.", {}, { cause });
+  const unavailable = (cause: unknown, Kind = OperationError) =>
+    new Kind("unavailable", "Storage did not give the object back; try again.", {}, { cause });
   const response = await fetch(await signLink(serviceClient(), object)).catch((cause) => {
     throw unavailable(cause);
   });
-  if (!response.ok) throw unavailable(await response.text());
+  if (!response.ok) {
+    const answer = await response.text();
+    throw unavailable(answer, isNotFound(response.status, answer) ? BytesGone : OperationError);
+  }
   const hash = createHash("sha256");
   const sample = new Uint8Array(SAMPLE_BYTES);
   let size = 0;
@@ -32,4 +38,9 @@ export async function inspectObject(object: Pick<StoredFile, "bucket_name" | "fi
     hash.update(chunk);
   }
   return { size, sha256: hash.digest("hex"), sample: sample.subarray(0, size) };
+}
+
+/** Storage's HTTP status is 400 for most refusals; which one it was stands in the body. */
+function isNotFound(status: number, answer: string): boolean {
+  return status === 404 || status === 400 && /"(statusCode":\s*"?404"?|code":\s*"NoSuchKey")/.test(answer);
 }

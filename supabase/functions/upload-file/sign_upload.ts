@@ -3,9 +3,9 @@ import { signUpload } from "../../../shared/contract/upload-file.ts";
 import { callerClient } from "../_shared/auth.ts";
 import { callDoor } from "../_shared/database.ts";
 import { env } from "../_shared/env.ts";
-import { OperationError } from "../_shared/errors.ts";
 import { route } from "../_shared/route.ts";
 import { readFile } from "./links.ts";
+import { storageRefusal } from "./storage_refusal.ts";
 import { takeBack } from "./take_back.ts";
 
 /** How long Storage takes an upload by its token, in seconds. */
@@ -19,8 +19,9 @@ export const sign = route(signUpload, async (input, context) => {
     file.file_path,
   );
   if (error) {
+    const refusal = await storageRefusal(context, file, error, "Storage made no link to upload to.");
     await takeBack(context.env.requestId, file);
-    throw new OperationError("unavailable", "Storage made no link to upload to.", {}, { cause: error });
+    throw refusal;
   }
   const resumable = {
     url: `${env.supabaseUrl}/storage/v1/upload/resumable/sign`,

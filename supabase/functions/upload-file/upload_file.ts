@@ -2,7 +2,7 @@
 // row and its object or not at all; whichever step fails takes the ones before it back.
 import { lazy } from "../../../shared/contract/operation.ts";
 import * as z from "zod";
-import { FORM_BYTES, MAX_FILE_BYTES, uploadFile } from "../../../shared/contract/upload-file.ts";
+import { FORM_BYTES, MAX_FILE_BYTES, mediaType, uploadFile } from "../../../shared/contract/upload-file.ts";
 import { type AppContext, callerClient } from "../_shared/auth.ts";
 import { parseInput } from "../_shared/body.ts";
 import { callDoor, callDoorAsService } from "../_shared/database.ts";
@@ -12,10 +12,13 @@ import type { FileStream } from "./file_stream.ts";
 import { linkFor, readFile, type StoredFile } from "./links.ts";
 import { trueType } from "./media_type.ts";
 import { type IncomingFile, receiveFile } from "./multipart.ts";
+import { storageRefusal } from "./storage_refusal.ts";
 import { takeBack } from "./take_back.ts";
 
 /** What the part itself says of the file. */
-const partShape = lazy(() => z.object({ file_name: z.string().min(1).max(1024), mime_type: z.string().max(255) }));
+const partShape = lazy(() =>
+  z.object({ file_name: z.string().min(1).max(1024), mime_type: mediaType().or(z.literal("")) })
+);
 
 export const upload = streamedRoute(uploadFile, async (context) => {
   const limits = { maxFileBytes: MAX_FILE_BYTES, maxBodyBytes: MAX_FILE_BYTES + FORM_BYTES };
@@ -43,5 +46,5 @@ async function putObject(context: AppContext, reserved: StoredFile, bytes: FileS
   const bucket = callerClient(context).storage.from(reserved.bucket_name);
   const { error } = await bucket.upload(reserved.file_path, bytes.readable(), { contentType: type, duplex: "half" });
   if (bytes.failure instanceof OperationError) throw bytes.failure;
-  if (error) throw new OperationError("unavailable", "Storage did not take the file.", {}, { cause: error });
+  if (error) throw await storageRefusal(context, reserved, error, "Storage did not take the file.");
 }

@@ -30,6 +30,7 @@ const DOORS = [
   "list_invitations",
   "open_link",
   "open_share",
+  "pass_over_object",
   "publish_workflow",
   "reconcile_files",
   "register_upload",

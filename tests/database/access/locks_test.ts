@@ -37,6 +37,11 @@ const CALLS: [string, string, (target: Target) => Record<string, unknown>][] = [
   ["fork_execution", "execution_not_found", ({ execution }) => ({ execution_id: execution.id, from_node: "a" })],
   ["revert_execution", "execution_not_found", ({ execution }) => ({ execution_id: execution.id })],
   ["delete_file", "file_not_found", ({ file_id }) => ({ file_id })],
+  ["share_file", "file_not_found", ({ file_id }) => ({
+    file_id,
+    expires_in_seconds: 60,
+    token_sha256: "a".repeat(64),
+  })],
 ];
 
 /** Everything of the target that an operation may want to lock, held by somebody else. */

@@ -215,10 +215,17 @@ export const OPERATIONS: OperationEntry[] = [
   { door: "reconcile_files", args: { project_id: "{project}" }, done: owners, outsiders: "project_not_found" },
   {
     door: "adopt_file",
-    args: { file_path: "{project}/by-editor", file_size: 1, sha256: "0".repeat(64), mime_type: "text/plain" },
+    args: {
+      file_path: "{project}/by-editor",
+      file_size: 1,
+      sha256: "0".repeat(64),
+      mime_type: "text/plain",
+      version: "1",
+    },
     done: ["worker"],
     outsiders: "forbidden",
   },
+  { door: "pass_over_object", args: { file_path: "{project}/by-editor" }, done: ["worker"], outsiders: "forbidden" },
   {
     door: "delete_artifact",
     args: { project_id: "{project}", file_path: "a" },

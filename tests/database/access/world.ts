@@ -58,6 +58,8 @@ export async function createWorld(db: TestDatabase): Promise<World> {
     insert(`file_storage (project_id, file_path, file_name, uploaded_by, ${rest.split("|")[0]})
       values ('${project.id}', '${project.id}/${name}', '${name}', '${uploader}', ${rest.split("|")[1]})`);
   const ready = "status, file_size, mime_type | 'ready', 1, 'text/plain'";
+  // Before its row: of a file that is ready nothing is put in the place any more.
+  await storeObject(db, `${project.id}/ready`, 1, project.editor);
   const readyFile = await file("ready", project.editor.id, ready);
   const rows = {
     mate: mate.id,
@@ -109,7 +111,6 @@ export async function createWorld(db: TestDatabase): Promise<World> {
     select distinct topic, 'presence', true from realtime.messages`;
   await storeObject(db, `${project.id}/by-editor`, 1, project.editor);
   await storeObject(db, `${project.id}/by-owner`, 1, project.owner);
-  await storeObject(db, `${project.id}/ready`, 1, project.editor);
   await storeObject(db, `${project.id}/pending`, 1, project.editor);
   await db.sql`
     insert into private.file_share_tokens (share_id, token_hash)

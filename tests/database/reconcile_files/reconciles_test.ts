@@ -83,7 +83,7 @@ Deno.test("an object without a row is to be adopted once it is a quarter of an h
   await ageObject(name, 16);
   const { to_adopt } = await reconcile(project);
   assertEquals(to_adopt.map((each: { file_path: string }) => each.file_path), [name]);
-  const measured = { file_path: name, file_size: 7, sha256: "b".repeat(64), mime_type: "image/png" };
+  const measured = { file_path: name, file_size: 7, sha256: "b".repeat(64), mime_type: "image/png", version: "1" };
   const { file } = await db.rpc("worker", "adopt_file", measured);
   assertEquals([file.status, file.file_name, file.uploaded_by, file.file_size], [
     "ready",
@@ -97,8 +97,34 @@ Deno.test("an object without a row is to be adopted once it is a quarter of an h
 Deno.test("an object that changed since it was read is not adopted", async () => {
   const project = await createProject(db);
   await storeObject(db, `${project.id}/a`, 7);
-  const measured = { file_path: `${project.id}/a`, file_size: 6, sha256: "b".repeat(64), mime_type: "image/png" };
+  const measured = {
+    file_path: `${project.id}/a`,
+    file_size: 6,
+    sha256: "b".repeat(64),
+    mime_type: "image/png",
+    version: "1",
+  };
   assertEquals((await db.rpc("worker", "adopt_file", measured)).file, null);
+});
+
+Deno.test("an object that could not be read lets the others pass, and is asked for again after an hour", async () => {
+  const project = await createProject(db);
+  const names = ["a", "b"].map((name) => `${project.id}/${name}`);
+  for (const name of names) await storeObject(db, name, 7);
+  const next = async () =>
+    (await reconcile(project, { older_than_seconds: 0, limit: 1 })).to_adopt
+      .map((each: { file_path: string }) => each.file_path);
+  assertEquals(await next(), [names[0]]);
+  assertEquals(await db.rpc("worker", "pass_over_object", { file_path: names[0] }), { version: "1" });
+  assertEquals(await next(), [names[1]]);
+  await db.sql`
+    update private.unreadable_objects set tried_at = now() - interval '1 hour'
+    where object_id = (select id from storage.objects where name = ${names[0] ?? ""})`;
+  assertEquals(await next(), [names[0]]);
+});
+
+Deno.test("an object that is gone is passed over without a trace", async () => {
+  assertEquals(await db.rpc("worker", "pass_over_object", { file_path: "nowhere" }), { version: null });
 });
 
 Deno.test("the objects of a project that is gone are handed over for removal", async () => {
@@ -150,6 +176,7 @@ Deno.test("an owner reconciles their project and no other, and nobody else but a
       file_size: 1,
       sha256: "a".repeat(64),
       mime_type: "a/b",
+      version: "1",
     })).code,
     "forbidden",
   );
