@@ -31,16 +31,16 @@ function hunksOfPiece(base: string[], changed: string[], baseOffset: number, cha
     buffer1: { offset: 0, length: base.length, chunk: base },
     buffer2: { offset: 0, length: changed.length, chunk: changed },
   }];
-  const hunks = cost(base, changed) > MAX_COST ? whole : diffPatch(base, changed);
+  const hunks = isComparable(base, changed) ? diffPatch(base, changed) : whole;
   return hunks.map(({ buffer1, buffer2 }) => ({
     buffer1: { ...buffer1, offset: buffer1.offset + baseOffset },
     buffer2: { ...buffer2, offset: buffer2.offset + changedOffset },
   }));
 }
 
-/** About how many steps a comparison takes: every pair of equal lines, times the length of the chains they form. */
-function cost(base: string[], changed: string[]): number {
+/** Does a comparison take few enough steps? They are every pair of equal lines, times the length of their chains. */
+export function isComparable(base: string[], changed: string[]): boolean {
   const counts = countLines(base);
   const pairs = changed.reduce((sum, line) => sum + (counts.get(line) ?? 0), 0);
-  return (pairs + base.length + changed.length) * Math.min(base.length, changed.length);
+  return (pairs + base.length + changed.length) * Math.min(base.length, changed.length) <= MAX_COST;
 }

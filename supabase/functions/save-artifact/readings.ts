@@ -25,28 +25,31 @@ const enum Open {
   Both,
 }
 
-/**
- * The one text that all readings give which leave a line between any two changes of different sides; where there are
- * none, the one that those give in which changes touch. Null where there are several texts, or none, or too much to see.
- */
-export function mergeReadings(mine: string[], base: string[], theirs: string[], effort: Effort): string[] | null {
-  effort.left -= base.length * (mine.length + theirs.length) / CELLS_PER_VISIT;
-  if (effort.left < 0 || mine.length + base.length + theirs.length > MAX_LINES) return null;
-  const [yours, others] = [new Changes(base, mine), new Changes(base, theirs)];
-  const results = (rules: Rules) => new Walk(yours, others, rules, effort).results();
-  const apart = results({ mayTouch: false, mayShare: true });
-  if (apart?.length !== 0 && apart?.length !== 1) return null;
-  // A change that both made may also be two changes, of lines that are equal; then it is not told what is meant.
-  if (apart[0] && results({ mayTouch: false, mayShare: false })?.length === 1) return apart[0];
-  const touching = results({ mayTouch: true, mayShare: true });
-  return touching?.length === 1 && touching[0] ? touching[0] : null;
+/** What has been changed since the last line that neither side touched, as bits. */
+const enum Seen {
+  Mine = 1,
+  Theirs = 2,
+  BothDeleted = 4,
+  BothInserted = 8,
+  /** One side inserted what the other did not. */
+  OneInserted = 16,
 }
 
-interface Rules {
-  /** May a change of one side begin where one of the other ends? */
-  mayTouch: boolean;
-  /** May both have made the same change? */
-  mayShare: boolean;
+/**
+ * The one text of the readings in which most was done by both alike and, of those, fewest changes touch; `undefined`
+ * where these give several texts, or there is too much to see; null where all readings change a line twice.
+ */
+export function mergeReadings(
+  mine: string[],
+  base: string[],
+  theirs: string[],
+  effort: Effort,
+): string[] | null | undefined {
+  effort.left -= base.length * (mine.length + theirs.length) / CELLS_PER_VISIT;
+  if (effort.left < 0 || mine.length + base.length + theirs.length > MAX_LINES) return undefined;
+  const texts = new Walk(new Changes(base, mine), new Changes(base, theirs), effort).results();
+  if (texts?.length === 0) return null;
+  return texts?.length === 1 ? texts[0] : undefined;
 }
 
 /** The cheapest ways from one text to another: fewest changed lines first, then fewest stretches of them. */
@@ -98,6 +101,7 @@ interface State {
   j: number;
   k: number;
   open: Open;
+  seen: number;
   /** Within a change deletions come first: one way to write each. */
   inserting: boolean;
   /** The change so far deletes nothing. */
@@ -106,22 +110,39 @@ interface State {
   theirsChanging: boolean;
 }
 
+/** What a step adds: a line of the merged text, and what counts for or against the reading. */
+interface Cost {
+  line?: string | undefined;
+  worth?: number;
+}
+
 /** A text that ends here, shared by all that begin differently. */
 interface Tail {
   line: string;
   rest: Tail | null;
 }
 
+/** The best ways on from a place; their texts are two at most, which is as good as more. */
+interface Found {
+  worth: number;
+  tails: (Tail | null)[];
+}
+
+const NOTHING: Found = { worth: -Infinity, tails: [] };
+
+/** A line changed by both alike is worth more than any number of changes that do not touch. */
+const SHARED = MAX_LINES;
+
 class Walk {
-  readonly #known = new Map<number, (Tail | null)[]>();
+  readonly #known = new Map<number, Found>();
   readonly #tails = new Map<Tail | null, Map<string, Tail>>();
 
-  constructor(readonly mine: Changes, readonly theirs: Changes, readonly rules: Rules, readonly effort: Effort) {}
+  constructor(readonly mine: Changes, readonly theirs: Changes, readonly effort: Effort) {}
 
   /** Different merged texts, two at most; null where looking would take too long. */
   results(): string[][] | null {
-    const start = { i: 0, j: 0, k: 0, open: Open.None, inserting: false, pure: true };
-    const tails = this.#from({ ...start, mineChanging: false, theirsChanging: false });
+    const start = { i: 0, j: 0, k: 0, open: Open.None, seen: 0, inserting: false, pure: true };
+    const { tails } = this.#from({ ...start, mineChanging: false, theirsChanging: false });
     if (this.effort.left < 0) return null;
     return tails.map((tail) => {
       const lines: string[] = [];
@@ -130,75 +151,77 @@ class Walk {
     });
   }
 
-  #from(state: State): (Tail | null)[] {
+  #from(state: State): Found {
     const key = this.#key(state);
     const known = this.#known.get(key);
     if (known) return known;
-    if (--this.effort.left < 0) return [];
+    if (--this.effort.left < 0) return NOTHING;
     const { i, j, k } = state;
-    const found = new Set<Tail | null>();
-    this.#known.set(key, []);
-    if (this.mine.ends(i, j) && this.theirs.ends(i, k)) found.add(null);
-    for (const [next, line] of this.#steps(state)) {
-      if (found.size > 1) break;
-      for (const rest of this.#from(next)) found.add(line === undefined ? rest : this.#tail(line, rest));
+    const tails = new Set<Tail | null>();
+    let best = -Infinity;
+    if (this.mine.ends(i, j) && this.theirs.ends(i, k) && mayClose(state)) {
+      best = 0;
+      tails.add(null);
     }
-    const two = [...found].slice(0, 2);
-    this.#known.set(key, two);
-    return two;
+    for (const [next, { line, worth = 0 }] of this.#steps(state)) {
+      const found = this.#from(next);
+      if (found.worth + worth < best || found.tails.length === 0) continue;
+      if (found.worth + worth > best) tails.clear();
+      best = found.worth + worth;
+      for (const rest of found.tails) tails.add(line === undefined ? rest : this.#tail(line, rest));
+    }
+    const found = { worth: best, tails: [...tails].slice(0, 2) };
+    this.#known.set(key, found);
+    return found;
   }
 
-  *#steps(state: State): Generator<[State, string?]> {
-    const { i, j, k, open, mineChanging, theirsChanging } = state;
+  *#steps(state: State): Generator<[State, Cost]> {
+    const { i, j, k, open, seen, mineChanging, theirsChanging } = state;
     const mine = (step: Step) => this.mine.allows(i, j, mineChanging, step);
     const theirs = (step: Step) => this.theirs.allows(i, k, theirsChanging, step);
     const [lineJ, lineK] = [this.mine.changed[j], this.theirs.changed[k]];
-    const kept = { i: i + 1, j: j + 1, k: k + 1, inserting: false, pure: true };
-    if (mine("keep") && theirs("keep")) {
-      yield [{ ...kept, open: Open.None, mineChanging: false, theirsChanging: false }, this.mine.base[i]];
+    if (mine("keep") && theirs("keep") && mayClose(state)) {
+      const kept = { i: i + 1, j: j + 1, k: k + 1, open: Open.None, seen: 0, inserting: false, pure: true };
+      yield [{ ...kept, mineChanging: false, theirsChanging: false }, { line: this.mine.base[i] }];
     }
-    const fresh = open === Open.None && !mineChanging && !theirsChanging;
-    if (this.rules.mayShare && (fresh || open === Open.Both)) {
-      const both = { ...state, open: Open.Both, mineChanging: true, theirsChanging: true };
-      if (!state.inserting && mine("delete") && theirs("delete")) yield [{ ...both, i: i + 1, pure: false }];
-      if (mine("insert") && theirs("insert") && lineJ === lineK) {
-        yield [{ ...both, j: j + 1, k: k + 1, inserting: true }, lineJ];
+    for (const side of [Open.Both, Open.Mine, Open.Theirs]) {
+      const continues = open === side;
+      if (!continues && !mayBegin(state, side)) continue;
+      const next = { ...state, open: side };
+      const worth = (side === Open.Both ? SHARED : 0) - (continues || open === Open.None ? 0 : 1);
+      if (side !== Open.Theirs) next.mineChanging = true;
+      if (side !== Open.Mine) next.theirsChanging = true;
+      if (!(continues && state.inserting)) {
+        const deleted = { ...next, i: i + 1, inserting: false, pure: false };
+        if (side === Open.Both && mine("delete") && theirs("delete")) {
+          yield [{ ...deleted, seen: seen | Seen.BothDeleted }, { worth }];
+        }
+        if (side === Open.Mine && mine("delete") && theirs("keep")) {
+          yield [{ ...deleted, k: k + 1, theirsChanging: false, seen: seen | Seen.Mine }, { worth }];
+        }
+        if (side === Open.Theirs && theirs("delete") && mine("keep")) {
+          yield [{ ...deleted, j: j + 1, mineChanging: false, seen: seen | Seen.Theirs }, { worth }];
+        }
       }
-    }
-    if (this.#mayChange(state, Open.Mine)) {
-      const continues = open === Open.Mine;
-      const next = { ...state, open: Open.Mine, mineChanging: true };
-      if (!(continues && state.inserting) && mine("delete") && theirs("keep")) {
-        yield [{ ...next, i: i + 1, k: k + 1, inserting: false, pure: false, theirsChanging: false }];
+      // Which of two insertions at one place comes first, nobody said.
+      if (!continues && open !== Open.None && state.pure) continue;
+      const inserted = { ...next, inserting: true, pure: continues ? state.pure : true };
+      if (side === Open.Both && mine("insert") && theirs("insert") && lineJ === lineK) {
+        yield [{ ...inserted, j: j + 1, k: k + 1, seen: seen | Seen.BothInserted }, { line: lineJ, worth }];
       }
-      if ((continues || open === Open.None || !state.pure) && mine("insert")) {
-        yield [{ ...next, j: j + 1, inserting: true, pure: continues ? state.pure : true }, lineJ];
+      if (side === Open.Mine && mine("insert")) {
+        yield [{ ...inserted, j: j + 1, seen: seen | Seen.Mine | Seen.OneInserted }, { line: lineJ, worth }];
       }
-    }
-    if (this.#mayChange(state, Open.Theirs)) {
-      const continues = open === Open.Theirs;
-      const next = { ...state, open: Open.Theirs, theirsChanging: true };
-      if (!(continues && state.inserting) && theirs("delete") && mine("keep")) {
-        yield [{ ...next, i: i + 1, j: j + 1, inserting: false, pure: false, mineChanging: false }];
-      }
-      if ((continues || open === Open.None || !state.pure) && theirs("insert")) {
-        yield [{ ...next, k: k + 1, inserting: true, pure: continues ? state.pure : true }, lineK];
+      if (side === Open.Theirs && theirs("insert")) {
+        yield [{ ...inserted, k: k + 1, seen: seen | Seen.Theirs | Seen.OneInserted }, { line: lineK, worth }];
       }
     }
   }
 
-  /** May this side's change begin or go on here? One that begins where the other's has just ended touches it. */
-  #mayChange({ open, mineChanging, theirsChanging }: State, side: Open): boolean {
-    if (open === side) return true;
-    if (open === Open.Both) return false;
-    if (open === Open.None) return true;
-    return this.rules.mayTouch && !(side === Open.Mine ? mineChanging : theirsChanging);
-  }
-
-  #key({ i, j, k, open, inserting, pure, mineChanging, theirsChanging }: State): number {
+  #key({ i, j, k, open, seen, inserting, pure, mineChanging, theirsChanging }: State): number {
     const place = (i * (this.mine.changed.length + 1) + j) * (this.theirs.changed.length + 1) + k;
     const flags = open * 16 + (inserting ? 8 : 0) + (pure ? 4 : 0) + (mineChanging ? 2 : 0) + (theirsChanging ? 1 : 0);
-    return place * 64 + flags;
+    return (place * 64 + flags) * 32 + seen;
   }
 
   #tail(line: string, rest: Tail | null): Tail {
@@ -209,3 +232,18 @@ class Walk {
     return tail;
   }
 }
+
+/** May a change of this side begin here? Where another has just ended it touches that one. */
+function mayBegin({ open, seen, mineChanging, theirsChanging }: State, side: Open): boolean {
+  // Beside what both did, one side may have done more; where both did, they replaced one text by two.
+  if (side === Open.Both && seen & Seen.Mine && seen & Seen.Theirs) return false;
+  const shared = seen & (Seen.BothDeleted | Seen.BothInserted);
+  if (shared && (side === Open.Mine && seen & Seen.Theirs || side === Open.Theirs && seen & Seen.Mine)) return false;
+  if (open === Open.None) return true;
+  // Nothing begins amid a change of the other side.
+  return open === Open.Both || !(open === Open.Mine ? theirsChanging : mineChanging);
+}
+
+/** A line that both deleted and one has others for is one that one deleted and the other changed. */
+const mayClose = ({ seen }: State): boolean =>
+  !(seen & Seen.BothDeleted) || !(seen & Seen.OneInserted) || (seen & Seen.BothInserted) > 0;
