@@ -106,6 +106,10 @@ const table: [string, string, unknown, { node?: string; edge?: string }][] = [
     ...withNode({ type: "map", over: "$.files" }),
     edges: [{ source: "a", target: "b", label: "yes" }],
   }, { edge: "a → b" }],
+  ["a label of an approval that is no decision", "invalid_edge", {
+    ...withNode({ type: "approval", agent_type: undefined }),
+    edges: [{ source: "a", target: "b", label: "maybe" }],
+  }, { edge: "a → b" }],
   ["a loop that leads on instead of back", "invalid_edge", withLoop("a", "b", { max_iterations: 3 }), {
     edge: "a → b",
   }],
