@@ -79,7 +79,8 @@ const nodeWith = (inner?: fc.Arbitrary<Graph>) =>
 
 const loop = fc.record({
   source: fc.nat({ max: 9 }),
-  back: fc.nat({ max: 3 }),
+  /** Often to the very first node that leads there, as the agents of a supervisor do. */
+  back: fc.oneof(fc.nat({ max: 3 }), fc.constant("first" as const)),
   carried,
   loop: fc.record({
     max_iterations: fc.integer({ min: 1, max: 2 }),
@@ -148,7 +149,9 @@ function build({ nodes, loops, isStartNamed, state, concurrency_limit }: RecipeO
         }
       }
     }
-    edges.push({ ...edge(from, ancestors[back % ancestors.length] ?? "", carried), loop });
+    const [first] = ancestors.toSorted();
+    const target = back === "first" ? first : ancestors[back % ancestors.length];
+    edges.push({ ...edge(from, target ?? "", carried), loop });
   }
   return { nodes: made, edges, state, ...(concurrency_limit && { concurrency_limit }) };
 }
