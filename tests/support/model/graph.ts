@@ -68,7 +68,7 @@ export interface Shape {
 }
 
 /** Everything that can be reached from a node over these edges, itself included. */
-function reachable(from: string, edges: Pick<Edge, "source" | "target">[]): Set<string> {
+export function reachable(from: string, edges: Pick<Edge, "source" | "target">[]): Set<string> {
   const found = new Set([from]);
   for (const id of found) for (const { source, target } of edges) if (source === id) found.add(target);
   return found;
