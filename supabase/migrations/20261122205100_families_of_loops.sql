@@ -215,8 +215,8 @@ begin
           union all
           select jsonb_build_object('code', 'loops_interlock', 'node', n.id,
             'message', format(
-              'Node %s: two loops here would wait for each other to end. Let what leads back meet in one node that carries the only '
-                'loop edge, or make the inner loop a workflow of its own.', n.id))
+              'Node %s: two loops here would wait for each other to end. Let every way inside the inner one lead on to one node that '
+                'carries its loop edge and what comes after it, or make it a workflow of its own.', n.id))
           where n.position = any (p_trace.interlocked)
         ) as x
       union all
