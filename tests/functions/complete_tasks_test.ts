@@ -94,9 +94,35 @@ Deno.test("complete_tasks: no report, or a hundred and one, is validation_failed
   }
 });
 
-Deno.test("complete_tasks: a wrong field is named with the place of its report", async () => {
-  const one = { task_id: crypto.randomUUID(), lease_token: crypto.randomUUID(), status: "completed" };
-  const reply = await call("worker", path, { results: [one, { ...one, status: "done" }] });
-  assertRefused(reply, "validation_failed");
-  assertEquals(reply.body.error.details.fields.map((field: Body) => field.path), ["results.1.status"]);
+const wrong: [string, (task: Body) => unknown][] = [
+  ["a label of 201 characters", (task) => report(task, { label: "x".repeat(201) })],
+  ["a negative execution_time_ms", (task) => report(task, { execution_time_ms: -1 })],
+  ["an unknown status", (task) => report(task, { status: "done" })],
+  ["a task_id that is no id", (task) => report(task, { task_id: "x" })],
+  ["artifacts that are no list", (task) => report(task, { artifacts: {} })],
+  ["an artifact without a path", (task) => report(task, { artifacts: [{ content: "" }] })],
+  ["a message without a session", (task) => report(task, { messages: [{ content: "Hello." }] })],
+  ["a label that is an object", (task) => report(task, { label: { a: 1 } })],
+  ["null", () => null],
+  ["a number", () => 7],
+  ["a list", () => []],
+];
+for (const [what, make] of wrong) {
+  Deno.test(`complete_tasks: ${what} is validation_failed for itself, and the report beside it is taken`, async () => {
+    const project = await fresh();
+    const [a, b] = await claimed(project, 2);
+    const reply = await call("worker", path, { results: [make(a), report(b)] });
+    assertEquals(codes(assertAnswer(reply, completeTasks, 200)), ["validation_failed", "ok"]);
+  });
+}
+
+Deno.test("complete_tasks: a wrong field is named, as it is of a report alone", async () => {
+  const project = await fresh();
+  const [task] = await claimed(project, 1);
+  const wrong = report(task, { status: "done" });
+  const alone = await call("worker", "complete-task", wrong);
+  const reply = await call("worker", path, { results: [null, wrong] });
+  assertRefused(alone, "validation_failed");
+  const { code, message, details } = alone.body.error;
+  assertEquals(reply.body.results[1], { ok: false, error: { code, message, details } });
 });

@@ -106,6 +106,10 @@ const table: [string, string, unknown, { node?: string; edge?: string }][] = [
     ...withNode({ type: "map", over: "$.files" }),
     edges: [{ source: "a", target: "b", label: "yes" }],
   }, { edge: "a → b" }],
+  ["a label of an approval that is no decision", "invalid_edge", {
+    ...withNode({ type: "approval", agent_type: undefined }),
+    edges: [{ source: "a", target: "b", label: "maybe" }],
+  }, { edge: "a → b" }],
   ["a loop that leads on instead of back", "invalid_edge", withLoop("a", "b", { max_iterations: 3 }), {
     edge: "a → b",
   }],
@@ -135,6 +139,16 @@ const table: [string, string, unknown, { node?: string; edge?: string }][] = [
       { source: "d", target: "c", loop: { max_iterations: 1 } },
     ],
   }, { node: "b" }],
+  // The tools lead to an agent inside of the supervisor's family and lie outside of it.
+  ["a loop that is half inside of a family of loops", "loops_interlock", {
+    ...graph([["sup", "b"], ["sup", "c"], ["c", "tool"]]),
+    edges: [
+      ...graph([["sup", "b"], ["sup", "c"], ["c", "tool"]]).edges,
+      { source: "b", target: "sup", loop: { max_iterations: 1 } },
+      { source: "c", target: "sup", loop: { max_iterations: 1 } },
+      { source: "tool", target: "c", loop: { max_iterations: 1 } },
+    ],
+  }, { node: "tool" }],
   ["more than 100 loops", "too_many_loops", {
     ...graph([["a", "b"]]),
     edges: [
@@ -239,6 +253,34 @@ const fine: [string, unknown][] = [
   ["a condition", withEdge({ when: "$.ok == true" })],
   ["a label", withEdge({ label: "yes" })],
   ["a loop", withLoop("b", "a", { max_iterations: 1000, on_exhausted: "fail" })],
+  ["a family of loops with a loop inside and one around it", {
+    ...graph([["sup", "b"], ["b", "b2"], ["sup", "c"], ["sup", "d"], ["b2", "e"], ["c", "e"]]),
+    edges: [
+      ...graph([["sup", "b"], ["b", "b2"], ["sup", "c"], ["b2", "e"], ["c", "e"]]).edges,
+      { source: "sup", target: "d" },
+      { source: "b2", target: "b", loop: { max_iterations: 1 } },
+      { source: "b2", target: "sup", loop: { max_iterations: 1 } },
+      { source: "c", target: "sup", loop: { max_iterations: 1 } },
+      { source: "e", target: "sup", loop: { max_iterations: 1 } },
+    ],
+  }],
+  ["an agent of a supervisor and its tools, gathered in one node that leads back to either", {
+    ...graph([["sup", "b"], ["sup", "c"], ["c", "tool"], ["c", "done"], ["tool", "done"]]),
+    edges: [
+      ...graph([["sup", "b"], ["sup", "c"], ["c", "tool"], ["c", "done"], ["tool", "done"]]).edges,
+      { source: "done", target: "c", loop: { max_iterations: 1 } },
+      { source: "done", target: "sup", loop: { max_iterations: 1 } },
+      { source: "b", target: "sup", loop: { max_iterations: 1 } },
+    ],
+  }],
+  ["an agent and its tools inside of a loop, gathered in one node", {
+    ...graph([["plan", "c"], ["c", "tool"], ["c", "done"], ["tool", "done"], ["done", "check"]]),
+    edges: [
+      ...graph([["plan", "c"], ["c", "tool"], ["c", "done"], ["tool", "done"], ["done", "check"]]).edges,
+      { source: "done", target: "c", loop: { max_iterations: 1 } },
+      { source: "check", target: "plan", loop: { max_iterations: 1 } },
+    ],
+  }],
   ["a loop of one node", withLoop("b", "b", { max_iterations: 1 })],
   ["a condition, a label and a loop on one edge", {
     ...graph([["a", "b"]]),

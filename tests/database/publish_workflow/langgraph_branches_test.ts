@@ -120,6 +120,33 @@ Deno.test("a conditional edge from the start is always taken, with a warning, un
   assertEquals((await run.statuses()).router, "pending");
 });
 
+for (const [dialect, write] of dialects) {
+  Deno.test(`${dialect}: branches that the start is said to choose are all taken, each with a warning`, async () => {
+    const definition = structuredClone(exports.review);
+    const branches = [["router", "ask"], ["write", "write at once"]].map(([target, data]) => ({
+      source: "__start__",
+      target,
+      data,
+      conditional: true,
+    }));
+    definition.edges = [...branches, ...definition.edges.filter((edge: Answer) => edge.source !== "__start__")];
+    const { run, warnings } = await start(write(definition));
+    assertEquals(told(warnings).filter((warning) => warning.startsWith("start_label_ignored")), [
+      "start_label_ignored __start__ → router",
+      "start_label_ignored __start__ → write",
+    ]);
+    assertEquals((await run.statuses()).router, "pending");
+  });
+}
+
+Deno.test("a graph inside a node that the export does not hold is one task, with a warning", async () => {
+  const definition = structuredClone(exports.review);
+  const search = definition.nodes.find((node: Answer) => node.id === "search");
+  search.data = { id: ["langgraph", "graph", "state", "CompiledStateGraph"], name: "search" };
+  const { warnings } = await start(definition);
+  assertEquals(told(warnings).filter((warning) => warning.startsWith("subgraph")), ["subgraph_not_expanded search"]);
+});
+
 Deno.test("what metadata says is taken: type, condition of joins, loops and approvals", async () => {
   const definition = structuredClone(exports.review);
   for (const node of definition.nodes) {

@@ -8,6 +8,7 @@ import {
   type Json,
   type Node,
   type Predicate,
+  reachable,
   shapeOf,
   START,
 } from "./graph.ts";
@@ -87,6 +88,13 @@ const loop = fc.record({
   }),
 });
 
+/** A node that several lead back to, as the agents of a supervisor do: those of its spokes of which none leads to another. */
+const hub = fc.record({
+  node: fc.nat({ max: 3 }),
+  isDeep: fc.boolean(),
+  spokes: fc.array(loop, { minLength: 2, maxLength: 3 }),
+});
+
 const recipeOf = (node: ReturnType<typeof nodeWith>, maxLength: number) =>
   fc.record({
     nodes: fc.array(node, { minLength: 1, maxLength }),
@@ -94,6 +102,7 @@ const recipeOf = (node: ReturnType<typeof nodeWith>, maxLength: number) =>
       weight: 3,
       arbitrary: fc.array(loop, { maxLength: 3 }),
     }),
+    hub: fc.option(hub, { nil: undefined, freq: 2 }),
     isStartNamed: fc.boolean(),
     state: fc.record({
       c0: fc.constantFrom("replace", "sum"),
@@ -106,7 +115,9 @@ const recipeOf = (node: ReturnType<typeof nodeWith>, maxLength: number) =>
 
 const LABELS: Partial<Record<Node["type"], string[]>> = { agent: ["x", "y"], approval: ["approved", "rejected"] };
 
-function build({ nodes, loops, isStartNamed, state, concurrency_limit }: RecipeOf<ReturnType<typeof recipeOf>>): Graph {
+function build(
+  { nodes, loops, hub, isStartNamed, state, concurrency_limit }: RecipeOf<ReturnType<typeof recipeOf>>,
+): Graph {
   const made: Node[] = nodes.map(({ from: _, start: _start, end: _end, over, workflow, ...node }, index) => ({
     ...node,
     id: `n${index}`,
@@ -149,6 +160,19 @@ function build({ nodes, loops, isStartNamed, state, concurrency_limit }: RecipeO
       }
     }
     edges.push({ ...edge(from, ancestors[back % ancestors.length] ?? "", carried), loop });
+  }
+  if (hub) {
+    const target = `n${hub.node % made.length}`;
+    const spokes: string[] = [];
+    const behind = [...reachable(target, flow)];
+    for (const id of hub.isDeep ? behind.toReversed() : behind) {
+      const isApart = spokes.every((spoke) => !reachable(spoke, flow).has(id) && !reachable(id, flow).has(spoke));
+      if (id !== END && id !== target && isApart) spokes.push(id);
+    }
+    for (const [index, { carried, loop }] of hub.spokes.entries()) {
+      const source = made.findIndex((node) => node.id === spokes[index]);
+      if (source >= 0) edges.push({ ...edge(source, target, carried), loop });
+    }
   }
   return { nodes: made, edges, state, ...(concurrency_limit && { concurrency_limit }) };
 }

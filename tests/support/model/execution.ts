@@ -1,7 +1,7 @@
 // The reference model of the engine: one execution as a handful of maps, settled by rules tried again until none applies.
 // It is written for reading: nothing is counted down and nothing remembered that the rules can look up.
 import { fold, holds, listOf, type State } from "./fold.ts";
-import { type Edge, END, type Json, type Loop, type Node, type Shape, shapeOf, START } from "./graph.ts";
+import { awaitedBy, type Edge, END, type Json, type Loop, type Node, type Shape, shapeOf, START } from "./graph.ts";
 
 export type TaskStatus =
   | "blocked"
@@ -31,6 +31,8 @@ export interface Task {
   /** Its iteration was begun by a loop edge into it, which counts as a live edge. */
   isLooped: boolean;
   areLoopsTried: boolean;
+  /** One of its loops ran out, where that fails the execution. */
+  hasRunOut: boolean;
   /** Where it stands in the fold. */
   key: number[];
   /** What it was when a failure of the execution cancelled it. */
@@ -190,7 +192,7 @@ export class Execution {
     for (const loop of this.exhausted) {
       this.granted.set(loop, this.taken.get(loop) ?? 0);
       const source = this.current(loop.edge.source);
-      if (source) source.areLoopsTried = false;
+      if (source) Object.assign(source, { areLoopsTried: false, hasRunOut: false });
     }
     this.exhausted.clear();
     for (const task of this.tasks) {
@@ -266,11 +268,18 @@ export class Execution {
     return isAlive(source) && this.holds(edge, source);
   }
 
-  /** Where the source of loops is resolved: one loop fires, or all of that source's are over. */
+  /**
+   * Where the source of loops is resolved, and of a family every source: one loop fires, or all of that source's are
+   * over. What ran out keeps the rest of its family waiting for a retry.
+   */
   private takeLoops(): boolean {
-    for (const { edge: { source: id } } of this.shape.loops) {
+    const place = (id: string) => this.order(this, id);
+    const sources = new Set(this.shape.loops.map((loop) => loop.edge.source));
+    for (const id of [...sources].toSorted((left, right) => place(left) - place(right))) {
       const source = this.current(id);
-      if (!source || !isResolved(source) || source.areLoopsTried) continue;
+      const awaited = [...awaitedBy(id, this.shape.loops)].map((other) => this.current(other));
+      if (!source || source.areLoopsTried) continue;
+      if (awaited.some((task) => !task || !isResolved(task) || task.hasRunOut)) continue;
       source.areLoopsTried = true;
       const loops = this.shape.loops.filter((loop) => loop.edge.source === id);
       for (const loop of loops) {
@@ -282,6 +291,7 @@ export class Execution {
         }
         if (loop.edge.loop?.on_exhausted === "fail") {
           this.exhausted.add(loop);
+          source.hasRunOut = true;
           this.isFailing = true;
           return true;
         }
@@ -295,10 +305,11 @@ export class Execution {
   private fire(loop: Loop): void {
     this.taken.set(loop, (this.taken.get(loop) ?? 0) + 1);
     for (const other of this.shape.loops) {
-      if (!loop.body.has(other.edge.source) || other.edge.source === loop.edge.source) continue;
+      if (!loop.body.has(other.edge.source)) continue;
+      this.ended.delete(other);
+      if (other.edge.source === loop.edge.source || this.compareSize(other, loop) >= 0) continue;
       this.taken.set(other, 0);
       this.granted.delete(other);
-      this.ended.delete(other);
     }
     for (const edge of this.shape.flow) {
       if (loop.body.has(edge.source) && loop.body.has(edge.target)) this.outcomes.delete(edge);
@@ -414,14 +425,24 @@ export class Execution {
     this.parent?.execution.settle();
   }
 
+  /** How far behind its last source stands. */
+  private placeOf({ family }: Loop): number {
+    return Math.max(...family.map((loop) => this.order(this, loop.edge.source)));
+  }
+
+  /** A loop around another is greater; of two that only overlap, the one that turns from further behind. */
+  private compareSize(left: Loop, right: Loop): number {
+    return this.placeOf(left) - this.placeOf(right) || left.body.size - right.body.size;
+  }
+
   private addTask(node: Node, iteration: number): Task {
     const place = (id: string) => this.order(this, id);
-    // Outermost first. Of two that only overlap, the one that turns from further behind begins the other anew.
-    const around = this.shape.loops.filter((loop) => loop.body.has(node.id)).toSorted((left, right) =>
-      place(right.edge.source) - place(left.edge.source) || right.body.size - left.body.size
-    );
+    // Outermost first. A family counts its turns together.
+    const around = [...new Set(this.shape.loops.filter((loop) => loop.body.has(node.id)).map((loop) => loop.family))]
+      .toSorted(([left], [right]) => left && right ? this.compareSize(right, left) : 0);
+    const turnsOf = (family: Loop[]) => family.reduce((sum, loop) => sum + (this.taken.get(loop) ?? 0), 0);
     const key = [
-      ...around.flatMap((loop) => [place(loop.edge.source), this.taken.get(loop) ?? 0]),
+      ...around.flatMap((family) => [family[0] ? this.placeOf(family[0]) : 0, turnsOf(family)]),
       place(node.id),
       iteration,
     ];
@@ -436,6 +457,7 @@ export class Execution {
       decisions: new Map(),
       isLooped: false,
       areLoopsTried: false,
+      hasRunOut: false,
       key,
     };
     this.tasks.push(task);

@@ -52,6 +52,8 @@ export const END = "__end__";
 export interface Loop {
   edge: Edge;
   body: Set<string>;
+  /** The loops that turn and end together: into one node, and no source leads to the other. Of one alone itself. */
+  family: Loop[];
 }
 
 export interface Shape {
@@ -66,10 +68,28 @@ export interface Shape {
 }
 
 /** Everything that can be reached from a node over these edges, itself included. */
-function reachable(from: string, edges: Pick<Edge, "source" | "target">[]): Set<string> {
+export function reachable(from: string, edges: Pick<Edge, "source" | "target">[]): Set<string> {
   const found = new Set([from]);
   for (const id of found) for (const { source, target } of edges) if (source === id) found.add(target);
   return found;
+}
+
+/** Loop edges by family: put together for as long as two belong to one another. */
+function familiesOf(edges: Edge[], leads: (from: string, to: string) => boolean): Edge[][] {
+  const areKin = (one: Edge, other: Edge) =>
+    one.target === other.target && !leads(one.source, other.source) && !leads(other.source, one.source);
+  let families: Edge[][] = [];
+  for (const edge of edges) {
+    const kin = families.filter((family) => family.some((other) => areKin(edge, other)));
+    families = [...families.filter((family) => !kin.includes(family)), [...kin.flat(), edge]];
+  }
+  return families;
+}
+
+/** The sources that must be resolved before the loops of this one are tried. */
+export function awaitedBy(source: string, loops: Loop[]): Set<string> {
+  const mine = loops.filter((loop) => loop.edge.source === source);
+  return new Set(mine.flatMap(({ family }) => family.map((loop) => loop.edge.source)));
 }
 
 export function shapeOf(graph: Graph): Shape {
@@ -86,24 +106,37 @@ export function shapeOf(graph: Graph): Shape {
 
   const behind = new Map(ids.map((id) => [id, reachable(id, flow)]));
   const leads = (from: string, to: string) => behind.get(from)?.has(to) ?? false;
-  const loops = graph.edges.filter((edge) => edge.loop).map((edge) => ({
-    edge,
-    body: new Set(ids.filter((id) => leads(edge.target, id) && leads(id, edge.source))),
-  }));
+  const loops = familiesOf(graph.edges.filter((edge) => edge.loop), leads).flatMap((edges) => {
+    const isInside = (id: string) => edges.some((edge) => leads(edge.target, id) && leads(id, edge.source));
+    const body = new Set(ids.filter(isInside));
+    const family: Loop[] = [];
+    family.push(...edges.map((edge) => ({ edge, body, family })));
+    return family;
+  }).toSorted((left, right) => graph.edges.indexOf(left.edge) - graph.edges.indexOf(right.edge));
   const gates = new Map(
     flow.map((edge) => [edge, loops.filter(({ body }) => body.has(edge.source) && !body.has(edge.target))]),
   );
   const before = flow.flatMap((edge) =>
-    [edge.source, ...(gates.get(edge) ?? []).map((loop) => loop.edge.source)].map((id): [string, string] => [
+    [edge.source, ...(gates.get(edge) ?? []).flatMap((loop) => [...awaitedBy(loop.edge.source, loops)])].map((
       id,
-      edge.target,
-    ])
+    ): [string, string] => [id, edge.target])
   ).filter(([source, target]) => source !== START && target !== END);
   return { graph, flow, loops, gates, before };
 }
 
-/** Two loops of which each waits for the other to end. */
+/** A family and a loop that is neither inside, nor around, nor beside it. */
+function crosses({ loops }: Shape): boolean {
+  return loops.some(({ body, family }) =>
+    family.length > 1 && loops.some((other) => {
+      const shared = body.intersection(other.body).size;
+      return other.family !== family && shared > 0 && shared < body.size && shared < other.body.size;
+    })
+  );
+}
+
+/** Two loops of which each waits for the other to end, or that no order of turns fits. */
 export function interlocks(shape: Shape): boolean {
+  if (crosses(shape)) return true;
   const edges = shape.before.map(([source, target]) => ({ source, target }));
   return shape.before.some(([source, target]) => reachable(target, edges).has(source));
 }
