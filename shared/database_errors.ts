@@ -24,6 +24,7 @@ const SQLSTATE_CODES: Record<string, { code: ErrorCode; message: string }> = {
   "40P01": { code: "unavailable", message: "Two changes got in each other's way; try again." },
   "40001": { code: "unavailable", message: "Two changes got in each other's way; try again." },
   "57014": { code: "unavailable", message: "The database took too long; try again." },
+  "55P03": { code: "unavailable", message: "Somebody else is at it this very moment; try again." },
   "53300": { code: "unavailable", message: "The database is busy; try again." },
   "PGRST301": { code: "unauthorized", message: "The token is not valid." },
   "PGRST303": { code: "unauthorized", message: "The token has expired." },

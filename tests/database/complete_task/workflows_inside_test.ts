@@ -289,3 +289,34 @@ Deno.test("inside an execution whose reports take turns, reports take turns too,
   await first.commit();
   await pending;
 });
+
+const mapOverNothing = { type: "map", over: "$.nope" };
+
+Deno.test("the last report of a plain workflow inside is taken where what lies behind it fails the execution", async () => {
+  const project = await createProject(db);
+  const workflow_id = await publish(project, graph([["x", "__end__"]]));
+  const definition = graph([["inside", "m"]], { inside: { type: "workflow", workflow_id }, m: mapOverNothing });
+  const run = await startRun(db, definition, {}, project);
+  await (await inside(run)).complete("x");
+  assertEquals([await run.status(), await run.statuses()], ["failed", { inside: "completed", m: "failed" }]);
+});
+
+Deno.test("a batch with such a report answers it and all the others", async () => {
+  const project = await createProject(db);
+  const workflow_id = await publish(project, graph([["x", "__end__"]]));
+  const definition = graph([["inside", "m"]], { inside: { type: "workflow", workflow_id }, m: mapOverNothing });
+  const run = await startRun(db, definition, {}, project);
+  const other = await startRun(db, graph([["a", "b"]]));
+  const results = [report(await other.lease("a")), report(await (await inside(run)).lease("x"))];
+  const answer = await db.rpc("worker", "complete_tasks", { results });
+  assertEquals(answer.results.map((one: { ok: boolean }) => one.ok), [true, true]);
+  assertEquals([await run.status(), (await other.statuses()).a], ["failed", "completed"]);
+});
+
+Deno.test("a final state over 1 MiB of a plain workflow inside fails its task, and what it runs inside of", async () => {
+  const { run, child } = await begun();
+  await child.complete("x", { x: "x".repeat(600_000) });
+  assertEquals((await child.complete("y", { y: "y".repeat(600_000) })).execution.status, "completed");
+  assertEquals((await run.statuses()).inside, "failed");
+  assertStringIncludes((await run.execution()).error_message, "over 1 MiB");
+});

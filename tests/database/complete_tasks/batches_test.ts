@@ -204,3 +204,21 @@ Deno.test("many batches at once complete a graph, each task once", async () => {
   assertEquals(answers.flatMap(codes).every((code) => code === "ok"), true);
   assertEquals((await run.statuses()).join, "pending");
 });
+
+Deno.test("what the data of a report make impossible is refused by itself, whatever the database calls it", async () => {
+  const run = await startRun(db, graph([["a", "c"], ["b", "d"]]));
+  const tasks = [await run.lease("a"), await run.lease("b")];
+  // The error is real, what causes it a stand-in.
+  await db.sql.unsafe(`
+    create function private.overflow() returns trigger language plpgsql as 'begin perform 1e200::real; return new; end';
+    create trigger overflow before update on public.agent_tasks
+    for each row when (new.output_data ? 'overflow') execute function private.overflow()`);
+  const results = [report(tasks[0], { output_data: { overflow: 1 } }), report(tasks[1])];
+  const answer = await db.rpc("worker", "complete_tasks", { results });
+  await db.sql.unsafe("drop function private.overflow cascade");
+  const codes = answer.results.map((one: { ok: boolean; error?: { code: string } }) => one.error?.code ?? "ok");
+  assertEquals([codes, await run.statuses()], [
+    ["validation_failed", "ok"],
+    { a: "running", b: "completed", c: "blocked", d: "pending" },
+  ]);
+});

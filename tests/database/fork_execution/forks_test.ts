@@ -246,6 +246,16 @@ Deno.test("an approval that was decided is kept with its decision; one forked fr
   assertEquals((await anew.decide("review", run.project.owner, "rejected")).execution.status, "completed");
 });
 
+Deno.test("who decided a kept approval may say the same again, and nothing else", async () => {
+  const run = await startRun(db, graph([["review", "b"]], { review: { type: "approval" } }));
+  await run.decide("review", run.project.owner);
+  const kept = await fork(run, "b");
+  assertEquals((await kept.decide("review", run.project.owner)).task.status, "completed");
+  const task_id = (await kept.row("review")).id;
+  const other = await db.refusal(run.project.owner.actor, "decide_task", { task_id, decision: "rejected" });
+  assertEquals(other.code, "already_decided");
+});
+
 Deno.test("a wide join of a fork waits for all its edges, kept ones and new ones", async () => {
   const names = Array.from({ length: 40 }, (_, index) => `n${index}`);
   const run = await startRun(db, graph(names.map((name) => [name, "join"])));

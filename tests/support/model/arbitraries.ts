@@ -95,9 +95,12 @@ const hub = fc.record({
   spokes: fc.array(loop, { minLength: 2, maxLength: 3 }),
 });
 
-const recipeOf = (node: ReturnType<typeof nodeWith>, maxLength: number) =>
+type NodeRecipe = ReturnType<typeof nodeWith>;
+const nodesOf = (node: NodeRecipe, maxLength: number) => fc.array(node, { minLength: 1, maxLength });
+
+const recipeOf = (nodes: ReturnType<typeof nodesOf>) =>
   fc.record({
-    nodes: fc.array(node, { minLength: 1, maxLength }),
+    nodes,
     loops: fc.oneof({ weight: 2, arbitrary: fc.constant([]) }, {
       weight: 3,
       arbitrary: fc.array(loop, { maxLength: 3 }),
@@ -178,13 +181,50 @@ function build(
 }
 
 type RecipeOf<Arbitrary> = Arbitrary extends fc.Arbitrary<infer Value> ? Value : never;
+type OneNode = RecipeOf<NodeRecipe>;
 
 const isPublishable = (graph: Graph) => !interlocks(shapeOf(graph));
-const inner = recipeOf(nodeWith(), 3).map(build).filter(isPublishable);
-const outer = recipeOf(nodeWith(inner), 7).map(build);
+const inner = recipeOf(nodesOf(nodeWith(), 3)).map(build).filter(isPublishable);
+const outer = recipeOf(nodesOf(nodeWith(inner), 7)).map(build);
+
+/** Agents and plain edges alone: the graphs whose reports share their execution. */
+const plain: fc.Arbitrary<Graph> = fc.integer({ min: 1, max: 2 }).chain((count) =>
+  fc.array(nodeWith(), { minLength: count, maxLength: count })
+).map((nodes) => {
+  const agents = nodes.map((node) => ({
+    ...node,
+    type: "agent" as const,
+    join: "all" as const,
+    from: node.from.map(([back]): (typeof node.from)[number] => [back, { when: undefined, label: undefined }]),
+    start: undefined,
+    end: undefined,
+  }));
+  return build({ nodes: agents, loops: [], isStartNamed: false, state: {}, concurrency_limit: undefined });
+});
+
+/** What such a workflow inside sets going with its last report fails: a map over no list. Nothing here takes turns. */
+const beforeFailure = fc.tuple(nodeWith(), nodeWith(), plain, nodesOf(nodeWith(inner), 3)).map(
+  ([first, second, workflow, rest]): OneNode[] => {
+    const bare = { when: undefined, label: undefined };
+    const running = { ...first, type: "workflow" as const, workflow, from: [], start: undefined, end: undefined };
+    const over = { channel: "c0" as const, items: false };
+    const map = {
+      ...second,
+      type: "map" as const,
+      over,
+      from: [[1, bare]] as OneNode["from"],
+      start: undefined,
+      on_failure: "fail" as const,
+    };
+    return [running, map, ...rest].map((node) => ({ ...node, join: "all" as const }));
+  },
+);
 
 /** Graphs that are published; those whose loops wait for each other in a circle are not. */
-export const graph: fc.Arbitrary<Graph> = outer.filter(isPublishable);
+export const graph: fc.Arbitrary<Graph> = fc.oneof(
+  { weight: 9, arbitrary: outer },
+  { weight: 1, arbitrary: recipeOf(beforeFailure).map((recipe) => build({ ...recipe, loops: [] })) },
+).filter(isPublishable);
 export const interlocked: fc.Arbitrary<Graph> = outer.filter((graph) => !isPublishable(graph));
 
 export const input: fc.Arbitrary<State> = object;
