@@ -3,6 +3,7 @@ import { resolve } from "node:path";
 import process from "node:process";
 import { parseArgs } from "node:util";
 import { onNpxEnded } from "./npx_parent.ts";
+import { outliveTerminal } from "./outlive_terminal.ts";
 import { reset } from "./reset.ts";
 import { DEFAULT_DIRECTORY, DEFAULT_PORT, REPOSITORY, type Stack, startStack } from "./stack.ts";
 import { stopStack } from "./stop.ts";
@@ -69,7 +70,7 @@ export function readArguments(args: string[]): Arguments | "help" {
 /** Aborts at the first signal that asks the stack to end. */
 function endingSignal(): AbortSignal {
   const controller = new AbortController();
-  for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+  for (const name of ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"] as const) {
     Deno.addSignalListener(name, () => controller.abort());
   }
   void onNpxEnded(() => controller.abort());
@@ -129,4 +130,7 @@ async function main(args: string[]): Promise<number> {
   }
 }
 
-if (import.meta.main) process.exit(await main(Deno.args));
+if (import.meta.main) {
+  outliveTerminal();
+  process.exit(await main(Deno.args));
+}

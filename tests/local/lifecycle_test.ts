@@ -36,8 +36,19 @@ function environment(): Promise<Record<string, string>> {
   );
 }
 
-async function start(): Promise<Record<string, string>> {
-  const child = command("start", "--port", String(port), "--dir", directory).spawn();
+/** The same in a terminal of its own, which is closed when the process that holds it ends (Python has ptys, Deno none). */
+function terminal(): Deno.Command {
+  const hold = "import pty, signal, sys; signal.signal(15, lambda *_: sys.exit()); pty.spawn(sys.argv[1:])";
+  const line = [Deno.execPath(), "run", "-A", MAIN, "start", "--port", String(port), "--dir", directory];
+  return new Deno.Command("python3", { args: ["-c", hold, ...line], stdout: "piped", stderr: "piped" });
+}
+
+function start(): Promise<Record<string, string>> {
+  return startIn(command("start", "--port", String(port), "--dir", directory));
+}
+
+async function startIn(command: Deno.Command): Promise<Record<string, string>> {
+  const child = command.spawn();
   running = { child, output: child.output() };
   const deadline = Date.now() + 60_000;
   for (;;) {
@@ -155,6 +166,24 @@ Deno.test("stop cleans up after a stack that was killed", async () => {
   assertMatch((await run("stop", "--dir", directory)).out, /had left behind\.$/);
   assertEquals(await eventually(processes, (left) => left.length === 0), []);
   assertMatch((await run("stop", "--dir", directory)).out, /^No stack runs on /);
+});
+
+Deno.test("a closed terminal stops the stack as Ctrl-C does, with nobody left to read about it", async () => {
+  const { SUPABASE_URL } = await startIn(terminal());
+  await (await fetch(`${SUPABASE_URL}/functions/v1/start-workflow/health`)).body?.cancel();
+  running?.child.kill("SIGTERM");
+  await running?.output;
+  assertEquals(await eventually(processes, (left) => left.length === 0), []);
+  const notes = ["stack.env", "stack.pid"];
+  const left = () => Promise.all(notes.map((name) => Deno.stat(`${directory}/${name}`).then(() => [name], () => [])));
+  assertEquals((await eventually(left, (found) => found.flat().length === 0)).flat(), []);
+});
+
+Deno.test("SIGQUIT stops the stack as Ctrl-C does", async () => {
+  await start();
+  running?.child.kill("SIGQUIT");
+  assertEquals((await running?.output)?.code, 0);
+  assertEquals(await eventually(processes, (left) => left.length === 0), []);
 });
 
 Deno.test("reset deletes what the stack kept and nothing else", async () => {
