@@ -63,6 +63,7 @@ export function readArguments(args: string[]): Arguments | "help" {
   }
   const directory = values.dir === undefined ? resolve(REPOSITORY, DEFAULT_DIRECTORY) : resolve(values.dir);
   const databaseUrl = values["database-url"];
+  if (databaseUrl === "") throw new UserError("--database-url must not be empty: leave it out for an own PostgreSQL.");
   const strictAuth = values["strict-auth"] ?? false;
   return { command, port, directory, strictAuth, ...(databaseUrl === undefined ? {} : { databaseUrl }) };
 }
