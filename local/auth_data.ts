@@ -9,6 +9,7 @@ import { type FunctionCalls, functionCalls } from "./function_calls.ts";
 import { openAuthConnection, openDataConnection, searchPathOf } from "./lite_connection.ts";
 import type { Keys } from "./keys.ts";
 import { type DatabaseError, errorResponse } from "./postgrest_errors.ts";
+import { verifyEmail } from "./verify_email.ts";
 
 export interface AuthDataOptions {
   /** A superuser's connection. */
@@ -161,9 +162,10 @@ export async function startAuthData(options: AuthDataOptions): Promise<AuthData>
     jwtSecret: options.keys.jwtSecret,
     ...(hook?.enabled ? { hook: hook.uri } : {}),
   });
+  const answer = verifyEmail((request) => Promise.resolve(auth.fetch(request)));
   return {
     data: handle(data),
-    auth: async (request) => dress(request, await inside.run({}, () => auth.fetch(request))),
+    auth: async (request) => dress(request, await inside.run({}, () => answer(request))),
     call: isPublicFirst ? calls.answer : (request) => Promise.resolve(request),
     reloadSchema,
     async stop() {

@@ -5,6 +5,14 @@ import { messageOf, UserError } from "./user_error.ts";
 /** The version that the migrations are written for. */
 const OLDEST = 17;
 
+function isReadable(databaseUrl: string): boolean {
+  try {
+    return /^postgres(ql)?:\/\//.test(decodeURIComponent(databaseUrl));
+  } catch {
+    return false;
+  }
+}
+
 /** The URL without its password, to be shown. */
 function printable(databaseUrl: string): string {
   try {
@@ -21,7 +29,7 @@ function printable(databaseUrl: string): string {
  */
 export async function checkExternalDatabase(databaseUrl: string): Promise<void> {
   const place = printable(databaseUrl);
-  if (!/^postgres(ql)?:\/\//.test(databaseUrl)) {
+  if (!isReadable(databaseUrl)) {
     throw new UserError(`--database-url must be like postgresql://user:password@host:5432/database: got ${place}.`);
   }
   const sql = connect(databaseUrl, { connect_timeout: 10 });

@@ -1,5 +1,6 @@
 // Lite's two connection pools, changed where lite would act unlike the platform: grants, settings, JSON, times, errors.
 import { createPostgresConnection, type PostgresConnection } from "@supabase/lite/postgres";
+import { databaseOf } from "./database_name.ts";
 import type { DatabaseError } from "./postgrest_errors.ts";
 import { callSettings, requestSettings, type RpcRequest, settingsSql } from "./request_settings.ts";
 
@@ -77,6 +78,7 @@ export function openDataConnection(
     url,
     // Unnamed statements: a named one would fail after a migration changed what it returns.
     postgresOptions: {
+      database: databaseOf(url),
       max: 15,
       // One request at a time on a connection, so that whoever waits for a lock keeps nobody else waiting. (An option that the
       // types do not know.)
@@ -114,6 +116,7 @@ export function openAuthConnection(url: string): PostgresConnection {
   return createPostgresConnection({
     url,
     postgresOptions: {
+      database: databaseOf(url),
       max: 8,
       prepare: false,
       onnotice: () => {},

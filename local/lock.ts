@@ -11,14 +11,15 @@ function paths(directory: string) {
   return { lock: join(directory, "stack.lock"), holder: join(directory, "stack.pid") };
 }
 
-/** Who runs on this state directory, if anybody. */
+/** Who runs on this state directory, if anybody. Throws UserError when this user may not know. */
 export async function readHolder(directory: string): Promise<Holder | undefined> {
   const { lock, holder } = paths(directory);
   let file: Deno.FsFile;
   try {
     file = await Deno.open(lock, { read: true, write: true });
-  } catch {
-    return undefined;
+  } catch (thrown) {
+    if (thrown instanceof Deno.errors.NotFound) return undefined;
+    throw explainPlace(thrown, directory);
   }
   try {
     if (await file.tryLock(true)) return undefined;

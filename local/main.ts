@@ -3,6 +3,7 @@ import { resolve } from "node:path";
 import process from "node:process";
 import { parseArgs } from "node:util";
 import { onNpxEnded } from "./npx_parent.ts";
+import { outliveTerminal } from "./outlive_terminal.ts";
 import { reset } from "./reset.ts";
 import { DEFAULT_DIRECTORY, DEFAULT_PORT, REPOSITORY, type Stack, startStack } from "./stack.ts";
 import { stopStack } from "./stop.ts";
@@ -62,6 +63,7 @@ export function readArguments(args: string[]): Arguments | "help" {
   }
   const directory = values.dir === undefined ? resolve(REPOSITORY, DEFAULT_DIRECTORY) : resolve(values.dir);
   const databaseUrl = values["database-url"];
+  if (databaseUrl === "") throw new UserError("--database-url must not be empty: leave it out for an own PostgreSQL.");
   const strictAuth = values["strict-auth"] ?? false;
   return { command, port, directory, strictAuth, ...(databaseUrl === undefined ? {} : { databaseUrl }) };
 }
@@ -69,7 +71,7 @@ export function readArguments(args: string[]): Arguments | "help" {
 /** Aborts at the first signal that asks the stack to end. */
 function endingSignal(): AbortSignal {
   const controller = new AbortController();
-  for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+  for (const name of ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"] as const) {
     Deno.addSignalListener(name, () => controller.abort());
   }
   void onNpxEnded(() => controller.abort());
@@ -129,4 +131,7 @@ async function main(args: string[]): Promise<number> {
   }
 }
 
-if (import.meta.main) process.exit(await main(Deno.args));
+if (import.meta.main) {
+  outliveTerminal();
+  process.exit(await main(Deno.args));
+}

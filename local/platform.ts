@@ -1,6 +1,7 @@
 // Makes a database look like a hosted project before its first migration. Safe at each boot and on each cloned database.
 import postgres from "postgres";
 import { authSchemaSql } from "./auth_data.ts";
+import { databaseOf } from "./database_name.ts";
 
 const FOLDER = new URL("./platform/", import.meta.url);
 
@@ -18,7 +19,7 @@ async function statements(): Promise<string[]> {
 
 /** A connection that keeps PostgreSQL's notices ("already exists, skipping") to itself. */
 export function connect(url: string, options: postgres.Options<Record<string, never>> = {}): postgres.Sql {
-  return postgres(url, { max: 1, onnotice: () => {}, ...options });
+  return postgres(url, { max: 1, database: databaseOf(url), onnotice: () => {}, ...options });
 }
 
 /**

@@ -9,7 +9,7 @@ export interface Postgres {
   adminUrl: string;
   /** The role that migrations run as. */
   databaseUrl: string;
-  /** Resolves when the server ends by itself, with the last lines it said. */
+  /** Resolves when the server has ended, with how it did, in a few words. */
   died: Promise<string>;
   stop(): Promise<void>;
 }
@@ -133,10 +133,12 @@ async function launch(home: PostgresHome, port: number, values: typeof SETTINGS)
     stdout: "null",
     stderr: "piped",
   }).spawn();
-  const log = follow(child.stderr, join(home.home, "postgres.log"));
-  const died = Promise.all([child.status, log.ended]).then(() => log.tail.join("\n"));
+  const logFile = join(home.home, "postgres.log");
+  const log = follow(child.stderr, logFile);
+  const ended = Promise.all([child.status, log.ended]);
+  const died = ended.then(([{ signal, code }]) => `${signal ?? `code ${code}`}, its log is ${logFile}`);
 
-  const failure = await Promise.race([log.ready, died]);
+  const failure = await Promise.race([log.ready, ended.then(() => log.tail.join("\n"))]);
   if (failure !== undefined) {
     if (/Address already in use/.test(failure)) throw busyDatabasePort(port);
     throw new Error(`PostgreSQL did not start: ${failure}`);

@@ -141,7 +141,7 @@ async function compose(
     const postgres = await startPostgres(directory, port + 1);
     cleanups.push(postgres.stop);
     ({ adminUrl: adminDatabaseUrl, databaseUrl } = postgres);
-    postgres.died.then((last) => failed.resolve(`PostgreSQL ended by itself: ${last}`));
+    postgres.died.then((how) => failed.resolve(`PostgreSQL ended by itself (${how}).`));
   }
 
   progress("Preparing the database");

@@ -11,7 +11,12 @@ export function messageOf(thrown: unknown): string {
 
 /** Turns a full disk, wherever it was noticed, into one sentence; passes on the rest. */
 export function explainFullDisk(thrown: unknown, place: string): unknown {
-  if (!/no space left on device|ENOSPC|disk quota exceeded|os error 28\b/i.test(messageOf(thrown))) return thrown;
+  // PostgreSQL has a sentence of its own for what fitted in part.
+  if (
+    !/no space left on device|ENOSPC|disk quota exceeded|os error 28\b|wrote only \d+ of \d+ bytes/i.test(
+      messageOf(thrown),
+    )
+  ) return thrown;
   return new UserError(`The disk that holds ${place} is full: free some space or choose another place with --dir.`);
 }
 

@@ -1,6 +1,7 @@
 // Edge functions: finds the one that a path names, checks its verify_jwt, and passes request and answer through unread.
 import { decodeProtectedHeader, SignJWT } from "jose";
 import type { Credentials } from "../caller_of.ts";
+import { allowAnyOrigin, isPreflight, preflight } from "../cors.ts";
 import { KEY_ID, secretBytes } from "../keys.ts";
 import { prepareFunctions } from "./prepare.ts";
 import { BootError, createRunner } from "./runner.ts";
@@ -25,8 +26,10 @@ const PATIENCE = 150_000;
 /** Bodies up to this size go on in one piece; larger ones as a stream, never held in memory. */
 const ONE_PIECE = 65_536;
 
-function refuse(status: number, code: string | number, message: string): Response {
-  return Response.json({ code, message }, { status });
+/** What a page of any origin can read: where no function answers, nobody else would give it leave. */
+function refuse(request: Request, status: number, code: string | number, message: string): Response {
+  if (isPreflight(request)) return preflight(request);
+  return allowAnyOrigin(Response.json({ code, message }, { status }));
 }
 
 /** @supabase/server wants to know which key a token was signed with; a token that does not say is signed again. */
@@ -91,11 +94,11 @@ export function startFunctions(options: FunctionsOptions): FunctionsService {
   return {
     async fetch(request, url, { token, hasJwt }, completed) {
       const name = url.pathname.split("/")[3];
-      if (!await find(name)) return refuse(404, "NOT_FOUND", "Requested function was not found");
+      if (!await find(name)) return refuse(request, 404, "NOT_FOUND", "Requested function was not found");
       // A preflight carries no credentials, and is answered by the function itself.
       if (settingsOf(options, name).verify_jwt && request.method !== "OPTIONS" && !hasJwt) {
         const missing = !request.headers.has("authorization");
-        return refuse(401, 401, missing ? "Missing authorization header" : "Invalid JWT");
+        return refuse(request, 401, 401, missing ? "Missing authorization header" : "Invalid JWT");
       }
       const headers = new Headers(request.headers);
       for (const hop of ["host", "connection", "accept-encoding", "transfer-encoding"]) headers.delete(hop);
@@ -109,13 +112,13 @@ export function startFunctions(options: FunctionsOptions): FunctionsService {
         if (request.signal.aborted) return new Response(null, { status: 499 });
         if (thrown instanceof BootError) {
           options.log(name, `BOOT_ERROR: ${thrown.message}`);
-          return refuse(503, "BOOT_ERROR", "Function failed to start (please check logs)");
+          return refuse(request, 503, "BOOT_ERROR", "Function failed to start (please check logs)");
         }
         if (thrown instanceof DOMException && thrown.name === "TimeoutError") {
-          return refuse(504, "IDLE_TIMEOUT", "The function did not respond in time");
+          return refuse(request, 504, "IDLE_TIMEOUT", "The function did not respond in time");
         }
         options.log(name, `WORKER_ERROR: ${thrown}`);
-        return refuse(502, "WORKER_ERROR", "Function exited due to an error (please check logs)");
+        return refuse(request, 502, "WORKER_ERROR", "Function exited due to an error (please check logs)");
       }
     },
     async stop() {

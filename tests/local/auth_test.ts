@@ -15,7 +15,8 @@ Deno.test.beforeAll(async () => {
   strict = await startFixture({
     // Auth alone: the hook's function is a migration's.
     "config.toml": shipped.slice(shipped.indexOf("[auth]"), shipped.indexOf("[auth.email.template.recovery]")),
-    "templates/confirmation.html": template,
+    // With the code as well, which our own message leaves out.
+    "templates/confirmation.html": template.replace("</h2>", "</h2> {{ .Token }} "),
   });
 });
 Deno.test.afterAll(() => strict.dispose());
@@ -66,4 +67,44 @@ Deno.test("a token says its holder's role, and a new one says the new role", asy
   assertEquals(error, null);
   const { data } = await person.client.auth.refreshSession();
   assertEquals(decodeJwt(data.session?.access_token ?? "").user_role, "developer");
+});
+
+/** What the newest message to an address lets its reader verify with. */
+async function mailed({ url }: { url: string }, email: string): Promise<{ token: string; token_hash: string }> {
+  const messages = await (await fetch(`${url}/mail`, { headers: { accept: "application/json" } })).json();
+  const { text, html } = messages.find(({ to }: { to: string }) => to === email);
+  const token_hash = /verify\?(?:[^"\s]*&(?:amp;)?)?token=([\w-]+)/.exec(text ?? html)?.[1] ?? "";
+  return { token: /(?<=\s)\d{6,8}(?=\s)/.exec(`${text} ${html} `)?.[0] ?? "", token_hash };
+}
+
+for (const way of ["token", "token_hash"] as const) {
+  Deno.test(`the verification type email takes the ${way} of a sign-in`, async () => {
+    const { email } = await signUp("reader");
+    const client = clientOf(stack);
+    assertEquals((await client.auth.signInWithOtp({ email })).error, null);
+    const { token, token_hash } = await mailed(stack, email);
+    const { data, error } = await client.auth.verifyOtp(
+      way === "token" ? { email, token, type: "email" } : { token_hash, type: "email" },
+    );
+    assertEquals([error, data.user?.email], [null, email]);
+  });
+
+  Deno.test(`the verification type email takes the ${way} of a sign-up, which confirms the address`, async () => {
+    const email = address();
+    const client = clientOf(strict);
+    assertEquals((await client.auth.signUp({ email, password: "long-enough-1" })).error, null);
+    const { token, token_hash } = await mailed(strict, email);
+    const { data, error } = await client.auth.verifyOtp(
+      way === "token" ? { email, token, type: "email" } : { token_hash, type: "email" },
+    );
+    assertEquals([error, data.user?.email], [null, email]);
+    assertEquals((await clientOf(strict).auth.signInWithPassword({ email, password: "long-enough-1" })).error, null);
+  });
+}
+
+Deno.test("a wrong code of the verification type email is refused", async () => {
+  const { email } = await signUp("guesser");
+  await clientOf(stack).auth.signInWithOtp({ email });
+  const { error } = await clientOf(stack).auth.verifyOtp({ email, token: "000000", type: "email" });
+  assertEquals(error?.code, "otp_expired");
 });

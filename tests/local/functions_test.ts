@@ -141,6 +141,17 @@ Deno.test("a name without a function, a disabled one and a shared folder answer 
   }
 });
 
+Deno.test("a page of any origin reads why no function answered", async () => {
+  for (const [name, status] of [["nobody", 404], ["broken", 503], ["mute", 503]] as const) {
+    const asked = { method: "OPTIONS", headers: { "access-control-request-method": "POST" } };
+    for (const [expected, init] of [[200, asked], [status, bearer(await userToken())]] as const) {
+      const response = await call(name, init);
+      await response.body?.cancel();
+      assertEquals([name, response.status, response.headers.get("access-control-allow-origin")], [name, expected, "*"]);
+    }
+  }
+});
+
 Deno.test("verify_jwt lets a valid token or legacy key in and refuses none, a forged one, an expired one and sb_ keys", async () => {
   const status = async (init?: RequestInit) => {
     const response = await call("strict", init);

@@ -3,6 +3,7 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/as
 import { createClient } from "@supabase/supabase-js";
 import { fileURLToPath } from "node:url";
 import { readArguments } from "../../local/main.ts";
+import { possibleHomes } from "../../local/postgres_home.ts";
 import { eventually, freePorts } from "./fixture.ts";
 
 const MAIN = fileURLToPath(new URL("../../local/main.ts", import.meta.url));
@@ -36,8 +37,19 @@ function environment(): Promise<Record<string, string>> {
   );
 }
 
-async function start(): Promise<Record<string, string>> {
-  const child = command("start", "--port", String(port), "--dir", directory).spawn();
+/** The same in a terminal of its own, which is closed when the process that holds it ends (Python has ptys, Deno none). */
+function terminal(): Deno.Command {
+  const hold = "import pty, signal, sys; signal.signal(15, lambda *_: sys.exit()); pty.spawn(sys.argv[1:])";
+  const line = [Deno.execPath(), "run", "-A", MAIN, "start", "--port", String(port), "--dir", directory];
+  return new Deno.Command("python3", { args: ["-c", hold, ...line], stdout: "piped", stderr: "piped" });
+}
+
+function start(): Promise<Record<string, string>> {
+  return startIn(command("start", "--port", String(port), "--dir", directory));
+}
+
+async function startIn(command: Deno.Command): Promise<Record<string, string>> {
+  const child = command.spawn();
   running = { child, output: child.output() };
   const deadline = Date.now() + 60_000;
   for (;;) {
@@ -157,12 +169,61 @@ Deno.test("stop cleans up after a stack that was killed", async () => {
   assertMatch((await run("stop", "--dir", directory)).out, /^No stack runs on /);
 });
 
+Deno.test("a stack whose PostgreSQL was killed says so in one line", async () => {
+  await start();
+  const homes = (await possibleHomes(directory)).map((home) => `${home}/data/postmaster.pid`);
+  const notes = await Promise.all(homes.map((file) => Deno.readTextFile(file).catch(() => "")));
+  Deno.kill(Number(notes.find(Boolean)?.split("\n")[0]), "SIGKILL");
+  const { code, stderr } = await running!.output;
+  assertEquals(code, 1);
+  assertMatch(
+    new TextDecoder().decode(stderr).trim(),
+    /^PostgreSQL ended by itself \(SIGKILL, its log is .*postgres\.log\)\.$/,
+  );
+});
+
+Deno.test("a closed terminal stops the stack as Ctrl-C does, with nobody left to read about it", async () => {
+  const { SUPABASE_URL } = await startIn(terminal());
+  await (await fetch(`${SUPABASE_URL}/functions/v1/start-workflow/health`)).body?.cancel();
+  running?.child.kill("SIGTERM");
+  await running?.output;
+  assertEquals(await eventually(processes, (left) => left.length === 0), []);
+  const notes = ["stack.env", "stack.pid"];
+  const left = () => Promise.all(notes.map((name) => Deno.stat(`${directory}/${name}`).then(() => [name], () => [])));
+  assertEquals((await eventually(left, (found) => found.flat().length === 0)).flat(), []);
+});
+
+Deno.test("SIGQUIT stops the stack as Ctrl-C does", async () => {
+  await start();
+  running?.child.kill("SIGQUIT");
+  assertEquals((await running?.output)?.code, 0);
+  assertEquals(await eventually(processes, (left) => left.length === 0), []);
+});
+
 Deno.test("reset deletes what the stack kept and nothing else", async () => {
   await Deno.writeTextFile(`${directory}/mine.txt`, "mine");
   const { code, out } = await run("reset", "--dir", directory);
   assertEquals(code, 0);
   assertStringIncludes(out, "Deleted ");
   assertEquals([...Deno.readDirSync(directory)].map(({ name }) => name), ["mine.txt"]);
+});
+
+Deno.test("reset refuses a directory that never was a stack's, in one sentence", async () => {
+  const foreign = await Deno.makeTempDir();
+  await Deno.mkdir(`${foreign}/postgres`);
+  await Deno.writeTextFile(`${foreign}/stack.env`, "MINE=1");
+  const { code, error } = await run("reset", "--dir", foreign);
+  assertEquals(code, 1);
+  assertMatch(error, /^.* was never a stack's .*: delete postgres, stack\.env yourself, or .*\.$/);
+  assertEquals([...Deno.readDirSync(foreign)].map(({ name }) => name).sort(), ["postgres", "stack.env"]);
+  await Deno.remove(foreign, { recursive: true });
+});
+
+Deno.test("a lock that cannot be looked at is not taken for nobody's", async () => {
+  const unclear = await Deno.makeTempDir();
+  await Deno.mkdir(`${unclear}/stack.lock`);
+  assertEquals((await run("stop", "--dir", unclear)).code, 1);
+  await Deno.remove(unclear, { recursive: true });
 });
 
 Deno.test("a database that cannot be reached is named in one sentence", async () => {
@@ -174,7 +235,12 @@ Deno.test("a database that cannot be reached is named in one sentence", async ()
 });
 
 Deno.test("a command line that makes no sense is refused in one sentence", async () => {
-  for (const args of [["--bogus"], ["frobnicate"], ["--port", "x"], ["--port", "80"], ["start", "stop"]]) {
+  for (
+    const args of [["--bogus"], ["frobnicate"], ["--port", "x"], ["--database-url", ""], ["--port", "80"], [
+      "start",
+      "stop",
+    ]]
+  ) {
     assertEquals([args, (await errorOf(args)).split("\n").length], [args, 1]);
   }
   assertEquals((await run("start", "--bogus")).code, 1);

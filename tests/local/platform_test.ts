@@ -40,6 +40,14 @@ Deno.test("migrations run as postgres, who is no superuser, with hosted's search
   });
 });
 
+Deno.test("a URL may name its database percent-encoded", async () => {
+  await sql`create database "two words"`;
+  const there = connect(server.databaseUrl.replace(/postgres$/, "two%20words"));
+  const [row] = await there`select current_database() as name`;
+  await there.end();
+  assertEquals(row.name, "two words");
+});
+
 Deno.test("postgres may reference auth.users, watch it, and take the watch back", async () => {
   await sql.unsafe(`
     create table public.people (id uuid primary key references auth.users (id) on delete cascade, name text);

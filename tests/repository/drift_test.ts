@@ -1,5 +1,5 @@
 // What is made from something else is what would be made of it now.
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { ERROR_CODES } from "../../shared/errors.ts";
 import { MAX_FILE_BYTES } from "../../shared/contract/upload-file.ts";
 import { readConfig } from "../../local/config.ts";
@@ -12,6 +12,21 @@ const ROOT = new URL("../../", import.meta.url);
 Deno.test("the generated files are what `deno task gen` writes", async () => {
   for (const [path, text] of await generatedFiles(stack.databaseUrl)) {
     assertEquals(await Deno.readTextFile(new URL(path, ROOT)), text, `${path} is stale: run \`deno task gen\``);
+  }
+});
+
+Deno.test("the file that docs/database.md names for a function holds the body that runs", async () => {
+  const page = await Deno.readTextFile(new URL("docs/database.md", ROOT));
+  const sql = connect(stack.databaseUrl);
+  const rows = await sql<{ name: string; body: string }[]>`
+    select pronamespace::regnamespace || '.' || proname as name, prosrc as body from pg_proc
+    where pronamespace in ('public'::regnamespace, 'private'::regnamespace)`;
+  await sql.end();
+  const functions = page.slice(page.indexOf("## Functions"), page.indexOf("## Triggers"));
+  for (const { name, body } of rows) {
+    const file = new RegExp(`^\\| ${name} +\\| `.replace(".", "\\.") + "`(\\w+)`", "m").exec(functions)?.[1];
+    const text = await Deno.readTextFile(new URL(`supabase/migrations/${file}.sql`, ROOT));
+    assert(text.includes(body), `${name} is not in ${file}`);
   }
 });
 

@@ -5,6 +5,7 @@ import { ERROR_CODES } from "../../shared/errors.ts";
 import { fetchCli } from "../../local/migrate.ts";
 import { connect } from "../../local/platform.ts";
 import { FUNCTIONS } from "../support/functions.ts";
+import { databasePage } from "./database_index.ts";
 
 const ROOT = new URL("../../", import.meta.url);
 
@@ -14,6 +15,7 @@ export async function generatedFiles(databaseUrl: string): Promise<Map<string, s
     ["shared/database.types.ts", await formatted("ts", await databaseTypes(databaseUrl))],
     ["docs/operations.md", await formatted("md", await operationsPage())],
     ["docs/errors.md", await formatted("md", errorsPage())],
+    ["docs/database.md", await formatted("md", await databasePage(databaseUrl))],
     ["docs/definers.md", await formatted("md", await definersPage(databaseUrl))],
     ["supabase/functions/invite-collaborator/invite_template.ts", await formatted("ts", await inviteTemplate())],
   ]);

@@ -40,7 +40,16 @@ export function liveView(): View {
   let tick = 0;
   let isClosed = false;
 
-  const write = (text: string) => Deno.stdout.writeSync(encoder.encode(text));
+  /** A terminal that was closed can neither be measured nor written to: nothing is drawn any more, the rest goes on. */
+  function whileOpen(write: () => void): void {
+    try {
+      write();
+    } catch {
+      isClosed = true;
+    }
+  }
+
+  const write = (text: string) => whileOpen(() => void Deno.stdout.writeSync(encoder.encode(text)));
 
   function block(): string[] {
     const spinner = SPINNER[tick % SPINNER.length] ?? "";
@@ -54,9 +63,12 @@ export function liveView(): View {
   /** Takes the old block away, prints what stays, and draws the block anew, in one write so that nothing flickers. */
   function draw(staying: string[] = [], next = block()): void {
     if (isClosed) return;
-    const { columns } = Deno.consoleSize();
     const up = drawn > 0 ? `\x1b[${drawn}A\r` : "\r";
-    write(`${up}\x1b[0J${[...staying, ...next.map((line) => fit(line, columns))].map((line) => `${line}\n`).join("")}`);
+    whileOpen(() => {
+      const { columns } = Deno.consoleSize();
+      const lines = [...staying, ...next.map((line) => fit(line, columns))];
+      write(`${up}\x1b[0J${lines.map((line) => `${line}\n`).join("")}`);
+    });
     drawn = next.length;
   }
 

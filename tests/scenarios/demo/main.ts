@@ -3,6 +3,7 @@
 import { relative } from "node:path";
 import { parseArgs } from "node:util";
 import { onNpxEnded } from "../../../local/npx_parent.ts";
+import { outliveTerminal } from "../../../local/outlive_terminal.ts";
 import { messageOf, UserError } from "../../../local/user_error.ts";
 import { canRedraw, liveView } from "./live_view.ts";
 import { type UsedStack, useStack } from "./stack.ts";
@@ -120,7 +121,7 @@ async function run({ json, port, directory }: Arguments, view: View, signal: Abo
 
 async function main(args: string[]): Promise<number> {
   const interrupted = new AbortController();
-  for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+  for (const name of ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"] as const) {
     Deno.addSignalListener(name, () => interrupted.abort());
   }
   void onNpxEnded(() => interrupted.abort());
@@ -147,4 +148,7 @@ async function main(args: string[]): Promise<number> {
   }
 }
 
-if (import.meta.main) Deno.exit(await main(Deno.args));
+if (import.meta.main) {
+  outliveTerminal();
+  Deno.exit(await main(Deno.args));
+}
