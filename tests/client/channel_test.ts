@@ -1,5 +1,5 @@
 // listen(): messages and presence between members, on one channel per topic.
-import { assert, assertEquals } from "@std/assert";
+import { assertEquals } from "@std/assert";
 import {
   type Genesis,
   type GenesisError,
