@@ -1,7 +1,9 @@
 // `deno task package`: the client and the hooks as an npm package in dist/client, for apps whose tools want JavaScript
 // and declarations. The versions it asks for are those that this repository tests with.
 //
-//   deno task package && cd ../my-app && npm install ../genesis/dist/client
+//   deno task package && cd ../my-app && npm install ../genesis/dist/client/genesis-engine-client-0.1.0.tgz
+//
+// The tarball is what is installed: of a folder, npm makes a link into this clone, and with it a second React.
 import { parseArgs } from "node:util";
 
 const ROOT = new URL("../../", import.meta.url).pathname;
@@ -43,4 +45,9 @@ const manifest = {
 };
 await Deno.writeTextFile(`${out}/package.json`, JSON.stringify(manifest, null, 2) + "\n");
 await Deno.copyFile(`${ROOT}docs/client.md`, `${out}/README.md`);
-console.log(`Wrote ${manifest.name} ${manifest.version} to ${out}`);
+const packed = await new Deno.Command("npm", { args: ["pack", "--silent"], cwd: out }).output();
+if (!packed.success) {
+  console.error(new TextDecoder().decode(packed.stderr));
+  Deno.exit(1);
+}
+console.log(`Wrote ${manifest.name} ${manifest.version} to ${out}/${new TextDecoder().decode(packed.stdout).trim()}`);

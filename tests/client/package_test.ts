@@ -63,3 +63,17 @@ Deno.test("the package's entries load in Node as they are", async () => {
     assertEquals(await run("node", ["program.mjs"]), "function,function,function,function\n");
   });
 });
+
+Deno.test("the tarball stays installed as it is when npm installs again, no link into the clone", async () => {
+  await inPackage(async () => {
+    const app = `${out}/app`;
+    await Deno.mkdir(app);
+    await Deno.writeTextFile(`${app}/package.json`, "{}");
+    for (const what of [["../genesis-engine-client-0.1.0.tgz"], []]) {
+      const args = ["install", "--prefer-offline", "--no-audit", "--no-fund", "--legacy-peer-deps", ...what];
+      assertEquals((await new Deno.Command("npm", { args, cwd: app, stdout: "null" }).output()).code, 0);
+      const { isSymlink } = await Deno.lstat(`${app}/node_modules/@genesis-engine/client`);
+      assertEquals([what, isSymlink], [what, false]);
+    }
+  });
+});

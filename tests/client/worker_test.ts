@@ -148,10 +148,10 @@ Deno.test("heartbeats keep a task that takes longer than its lease", async () =>
   const executionId = await start(graph([["a", "b"]]));
   const stopping = new AbortController();
   const attempts: number[] = [];
-  const options = { agentTypes, executionId, leaseSeconds: 1, signal: stopping.signal, pollSeconds: 0.2 };
+  const options = { agentTypes, executionId, leaseSeconds: 3, signal: stopping.signal, pollSeconds: 0.2 };
   const handle = async (task: Task) => {
     attempts.push(task.attempt);
-    if (task.node_id === "a") await new Promise((resolve) => setTimeout(resolve, 2500));
+    if (task.node_id === "a") await new Promise((resolve) => setTimeout(resolve, 7000));
   };
   const working = [worker.runWorker({ ...options, handle }), worker.runWorker({ ...options, handle })];
   const last = await owner.execution(executionId).finished();
