@@ -89,7 +89,8 @@ declare
 begin
   if v_task.id is not null then
     perform private.enter_around(v_task.id);
-    perform private.give_up(v_task, format('The workflow of %s is gone.', v_task.node_id), '{}', true);
+    -- Nobody is there to be refused what comes of it.
+    perform private.give_up_or_end(v_task, format('The workflow of %s is gone.', v_task.node_id), '{}');
   end if;
   return null;
 end
