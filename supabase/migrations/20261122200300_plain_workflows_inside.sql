@@ -21,7 +21,8 @@ begin
 end
 $$;
 
--- One report, under the locks that it needs. p_alone: it has, or wants, the execution alone.
+-- One report, under the locks that it needs: its execution, the project's files where it brings any, then rows. p_alone: it
+-- has, or wants, the execution alone.
 create or replace function private.report_task(
   p_progress private.execution_progress, p_task_id uuid, p_lease_token uuid, p_status text, p_output_data jsonb,
   p_error_message text, p_execution_time_ms integer, p_label text, p_artifacts jsonb, p_messages jsonb, p_alone boolean
