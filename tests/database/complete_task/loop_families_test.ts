@@ -115,3 +115,71 @@ for (const dialect of ["JavaScript", "Python"]) {
     assertEquals((await run.complete("sup#2", {}, { label: "FINISH" })).execution.status, "completed");
   });
 }
+
+/** A supervisor with two agents, of which each has tools that lead back to it. */
+const withTools = () =>
+  definitionOf(["sup", "b", "c", "tools of b", "tools of c", "final"], [
+    ["sup", "b", { label: "b" }],
+    ["sup", "c", { label: "c" }],
+    ["sup", "final", { label: "done" }],
+    ["b", "tools of b", { label: "tools" }],
+    ["c", "tools of c", { label: "tools" }],
+    ["tools of b", "b", { loop }],
+    ["tools of c", "c", { loop }],
+    ["b", "sup", { label: "report", loop }],
+    ["c", "sup", { label: "report", loop }],
+  ]);
+
+Deno.test("agents with tools of their own report to a supervisor, who has the last word", async () => {
+  const run = await startRun(db, withTools());
+  await run.complete("sup", {}, { label: "b" });
+  await run.complete("b", {}, { label: "tools" });
+  await run.complete("tools of b");
+  await run.complete("b#1", {}, { label: "report" });
+  await run.complete("sup#1", {}, { label: "c" });
+  const names = await run.statuses();
+  assertEquals(Object.keys(names).filter((name) => names[name] === "pending"), ["c#1"]);
+  await run.complete("c#1", {}, { label: "report" });
+  await run.complete("sup#2", {}, { label: "done" });
+  const { execution } = await run.complete("final");
+  assertEquals(execution.status, "completed");
+});
+
+Deno.test("what leaves the supervisor waits for the tools too, and begins once", async () => {
+  const run = await startRun(db, withTools());
+  await run.complete("sup", {}, { label: "b" });
+  await run.complete("b", {}, { label: "tools" });
+  assertEquals((await run.statuses()).final, "blocked");
+  await run.complete("tools of b");
+  await run.complete("b#1", {}, { label: "report" });
+  assertEquals((await run.statuses()).final, "blocked");
+  await run.complete("sup#1", {}, { label: "done" });
+  assertEquals((await run.statuses()).final, "pending");
+});
+
+Deno.test("the tools have all their turns again in every turn of the supervisor", async () => {
+  const definition = withTools();
+  const few = { max_iterations: 1, on_exhausted: "fail" };
+  const run = await startRun(db, {
+    ...definition,
+    edges: definition.edges.map((edge) => edge.source.startsWith("tools") ? { ...edge, loop: few } : edge),
+  });
+  const round = async (sup: string, turns: [agent: string, tools?: string][]) => {
+    await run.complete(sup, {}, { label: "b" });
+    for (const [agent, tools] of turns) {
+      await run.complete(agent, {}, { label: tools ? "tools" : "report" });
+      if (tools) await run.complete(tools);
+    }
+  };
+  await round("sup", [["b", "tools of b"], ["b#1"]]);
+  await round("sup#1", [["b#2", "tools of b#2"], ["b#3"]]);
+  await run.complete("sup#2", {}, { label: "b" });
+  await run.complete("b#4", {}, { label: "tools" });
+  await run.complete("tools of b#4");
+  await run.complete("b#5", {}, { label: "tools" });
+  const { execution } = await run.complete("tools of b#5");
+  assertEquals([execution.status, execution.error_message], [
+    "failed",
+    "The loop from tools of b ran out after 1 turns.",
+  ]);
+});

@@ -2,6 +2,7 @@
 import { assertEquals } from "@std/assert";
 import { shareDatabase } from "../../support/database.ts";
 import { createProject, createWorkflow, expireLeases, graph } from "../../support/factories.ts";
+import { openTransaction } from "../../support/transactions.ts";
 import { oneAttempt, type Run, runOf, startRun } from "../../support/run.ts";
 
 const db = await shareDatabase();
@@ -22,14 +23,23 @@ const LISTS = ["blocked", "pending", "waiting", "completed", "failed", "skipped"
 
 /** The statuses of the tasks of an execution, from nothing but its events. */
 async function rebuilt(run: Run): Promise<Record<string, string>> {
-  const found: Record<string, string> = {};
-  for (const { type, task, data } of await run.events()) {
-    for (const status of LISTS) for (const name of (data[status] ?? []) as string[]) found[name] = status;
+  const found = new Map<string, { status: string; id: number }>();
+  const ids = await db.sql<{ id: string }[]>`
+    select id from public.execution_events where workflow_execution_id = ${run.id} order by transaction_id, id`;
+  for (const [index, { type, task, data }] of (await run.events()).entries()) {
+    const id = Number(ids[index]?.id);
+    const tell = (name: string, status: string) => {
+      // The log is in the order in which transactions began to write; who had the task last has the greater id.
+      if (id >= (found.get(name)?.id ?? 0)) found.set(name, { status, id });
+    };
+    for (const status of LISTS) for (const name of (data[status] ?? []) as string[]) tell(name, status);
     const status = SUBJECT[type];
-    if (task && status) found[task] = status;
+    if (task && status) tell(task, status);
   }
   // What no event has named yet has been blocked since the start.
-  return Object.fromEntries(Object.keys(await run.statuses()).map((name) => [name, found[name] ?? "blocked"]));
+  return Object.fromEntries(
+    Object.keys(await run.statuses()).map((name) => [name, found.get(name)?.status ?? "blocked"]),
+  );
 }
 
 /** Checks the log against the tasks. */
@@ -168,4 +178,16 @@ Deno.test("when agents and the elements of a map begin with the execution", asyn
     files: [1, 2],
   });
   await assertTold(run, [claim, complete("a"), complete("m[0]"), complete("m[1]")]);
+});
+
+Deno.test("when a cancellation that began to write before a claim meets the task after it", async () => {
+  const run = await startRun(db, graph([["a", "c"], ["b", "c"]]));
+  await using canceller = await openTransaction(db, run.project.owner.actor);
+  await canceller.sql`select pg_current_xact_id()`;
+  await run.claim();
+  await canceller.rpc("cancel_execution", { execution_id: run.id });
+  await canceller.commit();
+  const order = (await run.events()).map(({ type }) => type);
+  assertEquals(order.indexOf("execution.cancelled") < order.indexOf("task.running"), true, order.join());
+  await assertToldSoFar(run, "afterwards");
 });

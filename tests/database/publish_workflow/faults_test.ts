@@ -139,16 +139,16 @@ const table: [string, string, unknown, { node?: string; edge?: string }][] = [
       { source: "d", target: "c", loop: { max_iterations: 1 } },
     ],
   }, { node: "b" }],
-  // The tools lead to an agent inside of the supervisor's family and lie outside of it.
-  ["a loop that is half inside of a family of loops", "loops_interlock", {
-    ...graph([["sup", "b"], ["sup", "c"], ["c", "tool"]]),
+  // The loops share m, and neither lies inside the other: what b once chose could not be chosen anew after a turn of z's.
+  ["a choice that leads from one loop into another beside it", "loops_interlock", {
+    ...graph([["a", "m"], ["b", "m"], ["m", "z"]]),
     edges: [
-      ...graph([["sup", "b"], ["sup", "c"], ["c", "tool"]]).edges,
-      { source: "b", target: "sup", loop: { max_iterations: 1 } },
-      { source: "c", target: "sup", loop: { max_iterations: 1 } },
-      { source: "tool", target: "c", loop: { max_iterations: 1 } },
+      ...graph([["a", "m"], ["b", "m"], ["m", "z"]]).edges,
+      { source: "b", target: "z", label: "straight on" },
+      { source: "m", target: "b", loop: { max_iterations: 1 } },
+      { source: "z", target: "a", loop: { max_iterations: 1 } },
     ],
-  }, { node: "tool" }],
+  }, { node: "b" }],
   ["more than 100 loops", "too_many_loops", {
     ...graph([["a", "b"]]),
     edges: [

@@ -30,6 +30,8 @@ export interface Task {
   decisions: Map<string, string>;
   /** Its iteration was begun by a loop edge into it, which counts as a live edge. */
   isLooped: boolean;
+  /** Edges from outside the loop that began its iteration which were decided by then: they have begun it once before. */
+  spent: Edge[];
   areLoopsTried: boolean;
   /** One of its loops ran out, where that fails the execution. */
   hasRunOut: boolean;
@@ -317,7 +319,9 @@ export class Execution {
     for (const node of this.shape.graph.nodes.filter((node) => loop.body.has(node.id))) {
       const old = this.current(node.id);
       for (const task of this.tasks.filter((task) => task.node === node && isOpen(task))) this.close(task);
-      this.addTask(node, (old?.iteration ?? -1) + 1).isLooped = node.id === loop.edge.target;
+      const task = this.addTask(node, (old?.iteration ?? -1) + 1);
+      task.isLooped = node.id === loop.edge.target;
+      task.spent = this.shape.flow.filter((edge) => edge.target === node.id && this.outcomes.has(edge));
     }
   }
 
@@ -343,8 +347,10 @@ export class Execution {
     const moves = this.shape.graph.nodes.flatMap((node) => {
       const task = this.current(node.id);
       if (task?.status !== "blocked") return [];
-      const outcomes = this.shape.flow.filter((edge) => edge.target === node.id).map((edge) => this.outcomes.get(edge));
-      const isLive = task.isLooped || outcomes.includes("live");
+      const edges = this.shape.flow.filter((edge) => edge.target === node.id);
+      const outcomes = edges.map((edge) => this.outcomes.get(edge));
+      const isLive = task.isLooped ||
+        edges.some((edge) => this.outcomes.get(edge) === "live" && !task.spent.includes(edge));
       const areAllKnown = !outcomes.includes(undefined);
       if (isLive && (areAllKnown || node.join === "any")) return [{ task, isReady: true }];
       return areAllKnown ? [{ task, isReady: false }] : [];
@@ -430,9 +436,9 @@ export class Execution {
     return Math.max(...family.map((loop) => this.order(this, loop.edge.source)));
   }
 
-  /** A loop around another is greater; of two that only overlap, the one that turns from further behind. */
+  /** A loop around another is greater; of two with one body, the one that turns from further behind. */
   private compareSize(left: Loop, right: Loop): number {
-    return this.placeOf(left) - this.placeOf(right) || left.body.size - right.body.size;
+    return left.body.size - right.body.size || this.placeOf(left) - this.placeOf(right);
   }
 
   private addTask(node: Node, iteration: number): Task {
@@ -456,6 +462,7 @@ export class Execution {
       isLeaseExpired: false,
       decisions: new Map(),
       isLooped: false,
+      spent: [],
       areLoopsTried: false,
       hasRunOut: false,
       key,

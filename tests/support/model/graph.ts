@@ -51,6 +51,9 @@ export const END = "__end__";
 /** A loop edge with what it repeats. */
 export interface Loop {
   edge: Edge;
+  /** The ways from its target to the sources of its family. */
+  core: Set<string>;
+  /** What a turn repeats: the core with every loop that begins in it. */
   body: Set<string>;
   /** The loops that turn and end together: into one node, and no source leads to the other. Of one alone itself. */
   family: Loop[];
@@ -92,6 +95,24 @@ export function awaitedBy(source: string, loops: Loop[]): Set<string> {
   return new Set(mine.flatMap(({ family }) => family.map((loop) => loop.edge.source)));
 }
 
+/** Neither lies inside the other, and a turn of the one makes a source of the other anew. */
+const share = (one: Loop, other: Loop, loops: Loop[]) =>
+  !one.body.isSubsetOf(other.body) && !other.body.isSubsetOf(one.body) &&
+  loops.some(({ edge }) => one.body.has(edge.source) && other.body.has(edge.source));
+
+/** What shares a source with a loop, and with what does so, with all that is inside of these. */
+function besides(loop: Loop, loops: Loop[]): Loop[] {
+  const found = [loop];
+  for (const one of found) {
+    for (const other of loops) {
+      if (!found.includes(other) && (share(one, other, loops) || (one !== loop && other.body.isSubsetOf(one.body)))) {
+        found.push(other);
+      }
+    }
+  }
+  return found.slice(1);
+}
+
 export function shapeOf(graph: Graph): Shape {
   const ids = graph.nodes.map((node) => node.id);
   const given = graph.edges.filter((edge) => !edge.loop);
@@ -106,16 +127,43 @@ export function shapeOf(graph: Graph): Shape {
 
   const behind = new Map(ids.map((id) => [id, reachable(id, flow)]));
   const leads = (from: string, to: string) => behind.get(from)?.has(to) ?? false;
-  const loops = familiesOf(graph.edges.filter((edge) => edge.loop), leads).flatMap((edges) => {
-    const isInside = (id: string) => edges.some((edge) => leads(edge.target, id) && leads(id, edge.source));
-    const body = new Set(ids.filter(isInside));
+  const between = (target: string, sources: Iterable<string>) =>
+    new Set(ids.filter((id) => leads(target, id) && [...sources].some((source) => leads(id, source))));
+  const families = familiesOf(graph.edges.filter((edge) => edge.loop), leads).map((edges) => {
+    const target = edges[0]?.target ?? "";
+    const sources = new Set(edges.map((edge) => edge.source));
+    return { edges, target, sources, core: between(target, sources), body: between(target, sources) };
+  });
+  // A loop that begins inside another lies inside it whole, wherever it leads back from.
+  for (let isGrowing = true; isGrowing;) {
+    isGrowing = false;
+    for (const one of families) {
+      for (const other of families) {
+        const begins = one.body.has(other.target) &&
+          (one.target !== other.target || !one.body.isDisjointFrom(other.sources));
+        if (!begins || other.body.isSubsetOf(one.body)) continue;
+        one.sources = one.sources.union(other.sources);
+        one.body = between(one.target, one.sources);
+        isGrowing = true;
+      }
+    }
+  }
+  const loops = families.flatMap(({ edges, core, body }) => {
     const family: Loop[] = [];
-    family.push(...edges.map((edge) => ({ edge, body, family })));
+    family.push(...edges.map((edge) => ({ edge, core, body, family })));
     return family;
   }).toSorted((left, right) => graph.edges.indexOf(left.edge) - graph.edges.indexOf(right.edge));
-  const gates = new Map(
-    flow.map((edge) => [edge, loops.filter(({ body }) => body.has(edge.source) && !body.has(edge.target))]),
-  );
+  const leaves = (set: Set<string>, edge: Edge) => set.has(edge.source) && !set.has(edge.target);
+  // What leaves a core waits until its loop is done with it; what leaves a body waits for every loop inside as well, and
+  // for those beside it, of which a turn could open it again.
+  const gates = new Map(flow.map((edge) => {
+    const around = loops.filter(({ body }) => leaves(body, edge));
+    const awaited = around.flatMap((loop) => [
+      ...loops.filter(({ body }) => body.isSubsetOf(loop.body)),
+      ...besides(loop, loops).filter(({ body }) => !body.has(edge.target)),
+    ]);
+    return [edge, loops.filter((loop) => leaves(loop.core, edge) || awaited.includes(loop))];
+  }));
   const before = flow.flatMap((edge) =>
     [edge.source, ...(gates.get(edge) ?? []).flatMap((loop) => [...awaitedBy(loop.edge.source, loops)])].map((
       id,
@@ -124,15 +172,20 @@ export function shapeOf(graph: Graph): Shape {
   return { graph, flow, loops, gates, before };
 }
 
-/** A family and a loop that is neither inside, nor around, nor beside it. */
-function crosses({ loops }: Shape): boolean {
-  return loops.some(({ body, family }) =>
-    family.length > 1 && loops.some((other) => {
-      const shared = body.intersection(other.body).size;
-      return other.family !== family && shared > 0 && shared < body.size && shared < other.body.size;
-    })
+/**
+ * A conditional edge between two loops that share a source, from what only the one repeats to what only the other does:
+ * decided once, a later turn of its source could not change it.
+ */
+const crosses = ({ loops, flow }: Shape): boolean =>
+  flow.some((edge) =>
+    (edge.when ?? edge.label) !== undefined &&
+    loops.some((one) =>
+      loops.some((other) =>
+        share(one, other, loops) && one.body.has(edge.source) && !other.body.has(edge.source) &&
+        other.body.has(edge.target) && !one.body.has(edge.target)
+      )
+    )
   );
-}
 
 /** Two loops of which each waits for the other to end, or that no order of turns fits. */
 export function interlocks(shape: Shape): boolean {
