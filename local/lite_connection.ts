@@ -45,9 +45,9 @@ function isJsonText(value: unknown): boolean {
   }
 }
 
-/** The connection ended, and the statement with it. */
+/** The connection ended, and the statement with it: as postgres.js, PostgreSQL or the socket says it. */
 const isLost = (thrown: unknown): boolean =>
-  /^(CONNECTION_|57P)/.test(String((thrown as { code?: unknown } | null)?.code));
+  /^(CONNECTION_|57P|E[A-Z_]+$)/.test(String((thrown as { code?: unknown } | null)?.code));
 
 /**
  * Lite writes argument names bare, so a door with an argument called `limit` would be a syntax error. And when a connection
