@@ -1,6 +1,7 @@
 // Lite's two connection pools, changed where lite would act unlike the platform: grants, settings, JSON, times, errors.
 import { createPostgresConnection, type PostgresConnection } from "@supabase/lite/postgres";
 import { databaseOf } from "./database_name.ts";
+import { onDatabaseSocket } from "./database_socket.ts";
 import type { DatabaseError } from "./postgrest_errors.ts";
 import { callSettings, requestSettings, type RpcRequest, settingsSql } from "./request_settings.ts";
 
@@ -44,15 +45,32 @@ function isJsonText(value: unknown): boolean {
   }
 }
 
-/** Lite writes argument names bare, so a door with an argument called `limit` would be a syntax error. */
-function quoteArgumentNames(driver: PostgresConnection["driver"]): void {
+/** The connection ended, and the statement with it: as postgres.js, PostgreSQL or the socket says it. */
+const isLost = (thrown: unknown): boolean =>
+  /^(CONNECTION_|57P|E[A-Z_]+$)/.test(String((thrown as { code?: unknown } | null)?.code));
+
+/**
+ * Lite writes argument names bare, so a door with an argument called `limit` would be a syntax error. And when a connection
+ * ends in a transaction, postgres.js neither runs nor refuses the ROLLBACK; handed back once more, the connection would
+ * stand among the open ones for good.
+ */
+function mendReserved(driver: PostgresConnection["driver"]): void {
   const reserve = driver.reserve;
   driver.reserve = async () => {
     const reserved = await reserve();
-    const unsafe = reserved.unsafe;
+    const { unsafe, release } = reserved;
+    let lost: unknown;
     return Object.assign(reserved, {
-      unsafe: (sql: string, ...rest: unknown[]) =>
-        Reflect.apply(unsafe, reserved, [sql.replaceAll(/\b([a-z_][a-z0-9_$]*) := /g, '"$1" := '), ...rest]),
+      unsafe(sql: string, ...rest: unknown[]) {
+        if (lost) return Promise.reject(lost);
+        const text = sql.replaceAll(/\b([a-z_][a-z0-9_$]*) := /g, '"$1" := ');
+        const query: Promise<unknown> = Reflect.apply(unsafe, reserved, [text, ...rest]);
+        query.catch((thrown) => {
+          if (isLost(thrown)) lost = thrown;
+        });
+        return query;
+      },
+      release: () => lost ? undefined : release(),
     });
   };
 }
@@ -85,11 +103,12 @@ export function openDataConnection(
       ...{ max_pipeline: 0 },
       prepare: false,
       onnotice: () => {},
+      ...onDatabaseSocket,
       connection: { application_name: "data" },
       types: { timestamp: isoTime(1114), timestamptz: isoTime(1184), json: jsonText(114), jsonb: jsonText(3802) },
     },
   });
-  quoteArgumentNames(connection.driver);
+  mendReserved(connection.driver);
   return Object.assign(connection, {
     // Lite's own version grants every table of every schema with RLS to anon: it would undo the migrations' revokes.
     ensureRlsContext: () => Promise.resolve(true),
@@ -113,15 +132,18 @@ export function openDataConnection(
 
 /** Auth writes as the role it has on the platform, so that a sign-up trigger with too few rights fails here as well. */
 export function openAuthConnection(url: string): PostgresConnection {
-  return createPostgresConnection({
+  const connection = createPostgresConnection({
     url,
     postgresOptions: {
       database: databaseOf(url),
       max: 8,
       prepare: false,
       onnotice: () => {},
+      ...onDatabaseSocket,
       connection: { application_name: "auth", role: "supabase_auth_admin", search_path: "auth" },
       types: { json: jsonText(114), jsonb: jsonText(3802) },
     },
   });
+  mendReserved(connection.driver);
+  return connection;
 }

@@ -87,6 +87,11 @@ async function start({ port, directory, databaseUrl, strictAuth }: Arguments): P
     event.preventDefault();
     console.error("Unhandled:", event.reason);
   });
+  // Nor one in an event or a timer, which may be a library's.
+  globalThis.addEventListener("error", (event) => {
+    event.preventDefault();
+    console.error("Unhandled:", event.error);
+  });
   let stack: Stack;
   try {
     stack = await startStack({

@@ -2,6 +2,7 @@
 import postgres from "postgres";
 import { authSchemaSql } from "./auth_data.ts";
 import { databaseOf } from "./database_name.ts";
+import { onDatabaseSocket } from "./database_socket.ts";
 
 const FOLDER = new URL("./platform/", import.meta.url);
 
@@ -19,7 +20,7 @@ async function statements(): Promise<string[]> {
 
 /** A connection that keeps PostgreSQL's notices ("already exists, skipping") to itself. */
 export function connect(url: string, options: postgres.Options<Record<string, never>> = {}): postgres.Sql {
-  return postgres(url, { max: 1, database: databaseOf(url), onnotice: () => {}, ...options });
+  return postgres(url, { max: 1, database: databaseOf(url), onnotice: () => {}, ...onDatabaseSocket, ...options });
 }
 
 /**

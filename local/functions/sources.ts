@@ -20,7 +20,7 @@ export interface SourceOptions {
 const DEFAULTS: FunctionSettings = { enabled: true, verify_jwt: true, env: {} };
 
 export function settingsOf(options: SourceOptions, name: string): FunctionSettings {
-  return options.settings[name] ?? DEFAULTS;
+  return (Object.hasOwn(options.settings, name) ? options.settings[name] : undefined) ?? DEFAULTS;
 }
 
 function exists(path: string): Promise<boolean> {

@@ -4,13 +4,13 @@ import type { Subscription } from "./changes.ts";
 import { type Broadcast, type Frame, type Version, writeFrame } from "./frames.ts";
 import type { Address } from "./hub.ts";
 import { type JoinConfig, readReplay } from "./join.ts";
+import { MAX_PAYLOAD_BYTES, payloadText } from "./payloads.ts";
 import { readPast } from "./replay.ts";
 import type { Socket } from "./socket.ts";
 import { expired, Refusal, type Token } from "./tokens.ts";
 
 /** What a timer can wait for; an expiry further away is looked at again then. */
 const LONGEST_TIMEOUT = 2 ** 31 - 1;
-const MAX_BROADCAST_BYTES = 3_000_000;
 
 const tooLate = (timeout: number) =>
   new Refusal(
@@ -100,12 +100,15 @@ export class Channel implements Address {
       if (problem) throw new Refusal("RealtimeDisabledForConfiguration", problem);
       if (this.#hasEnded) return;
     }
+    // All that can fail comes before the answer: a client that was told of its success does not try again.
+    const shown = this.hearsPresence ? presence.state(this) : undefined;
+    const replayed = (this.mayReceive.broadcast ? past : []).map(({ id, event, payload }) =>
+      payloadText({ type: "broadcast", event, payload, meta: { replayed: true, id } })
+    );
     hub.add(this);
     this.#reply(frame, "ok", { postgres_changes: subscription.answer });
-    if (this.hearsPresence) this.push("presence_state", presence.state(this));
-    for (const { id, event, payload } of this.mayReceive.broadcast ? past : []) {
-      this.push("broadcast", { type: "broadcast", event, payload, meta: { replayed: true, id } });
-    }
+    if (shown !== undefined) this.pushText("presence_state", shown);
+    for (const text of replayed) this.pushText("broadcast", text);
     if (postgres_changes.length > 0) {
       const problem = isHeld ? undefined : await subscription.check();
       if (this.#hasEnded) return;
@@ -136,8 +139,8 @@ export class Channel implements Address {
     if (typeof payload?.event !== "string") {
       return this.#reply(frame, "error", { reason: "A broadcast names its event" });
     }
-    const size = payload.payload instanceof Uint8Array ? payload.payload.length : JSON.stringify(payload).length;
-    if (size > MAX_BROADCAST_BYTES) {
+    const size = payload.payload instanceof Uint8Array ? payload.payload.length : payloadText(payload).length;
+    if (size > MAX_PAYLOAD_BYTES) {
       if (ack) this.#reply(frame, "error", { reason: "Payload size exceeds tenant limit" });
       return;
     }
@@ -223,9 +226,9 @@ export class Channel implements Address {
     clearTimeout(this.#expiry);
     this.#subscription?.end();
     const { hub, presence } = this.socket.services;
+    this.socket.forget(this);
     hub.remove(this);
     presence.untrack(this);
-    this.socket.forget(this);
   }
 
   #system(extension: string, status: "ok" | "error", message: string): void {

@@ -11,7 +11,7 @@ export interface Filter {
   values: string[];
 }
 
-const OPERATORS: Record<string, string> = {
+const OPERATORS = new Map(Object.entries({
   eq: "=",
   neq: "<>",
   lt: "<",
@@ -25,7 +25,7 @@ const OPERATORS: Record<string, string> = {
   imatch: "~*",
   is: "is",
   isdistinct: "is distinct from",
-};
+}));
 /** These compare text, whatever the column holds. */
 const ON_TEXT = new Set(["like", "ilike", "~", "~*"]);
 const IS_VALUES = new Set(["null", "not_null", "true", "false", "unknown"]);
@@ -67,7 +67,7 @@ export function readFilters(text: string): Filter[] {
   return splitAtCommas(text.trim(), true).map((untrimmed) => {
     const part = untrimmed.trim();
     const [, column, not, name = "", value = ""] = /^([^=]+)=(not\.)?([a-z]+)\.(.*)$/s.exec(part) ?? [];
-    const operator = OPERATORS[name];
+    const operator = OPERATORS.get(name);
     if (column === undefined || operator === undefined) throw new Error(`Error parsing \`filter\` params: ["${part}"]`);
     return { text: part, column, operator, isNegated: not !== undefined, values: readValues(operator, value, part) };
   });

@@ -4,6 +4,8 @@
 // Text, version 1:  {"topic": …, "event": …, "payload": …, "ref": …, "join_ref": …}
 // Binary, version 2: kind 3 carries a client's broadcast, kind 4 a server's.
 
+import { Refusal } from "./tokens.ts";
+
 export type Version = 1 | 2;
 
 export interface Frame {
@@ -25,6 +27,8 @@ const CLIENT_BROADCAST = 3;
 const SERVER_BROADCAST = 4;
 const decoder = new TextDecoder();
 const encoder = new TextEncoder();
+/** The lengths of topic, event and meta stand in one byte each. */
+const MAX_PART_BYTES = 255;
 
 const asText = (value: unknown): string | null => typeof value === "string" ? value : null;
 
@@ -65,9 +69,15 @@ export function writeFrame(frame: Omit<Frame, "payload"> & { payloadText: string
     : `{"topic":${json(topic)},"event":${json(event)},"payload":${payloadText},"ref":${json(ref)}}`;
 }
 
-/** A broadcast of bytes; version 1 has no way to say it. */
+/** A broadcast of bytes; version 1 has no way to say it. Throws Refusal where a part is too long to be said. */
 export function writeBinaryBroadcast(topic: string, { event, payload, meta }: Broadcast): Uint8Array<ArrayBuffer> {
   const parts = [topic, event, meta ? JSON.stringify(meta) : ""].map((text) => encoder.encode(text));
+  if (parts.some(({ length }) => length > MAX_PART_BYTES)) {
+    throw new Refusal(
+      "InvalidBroadcast",
+      `With bytes the topic, with its realtime:, the event and the meta take at most ${MAX_PART_BYTES} bytes each`,
+    );
+  }
   const body = payload as Uint8Array;
   const head = Uint8Array.of(SERVER_BROADCAST, ...parts.map((part) => part.length), 0);
   const bytes = new Uint8Array(head.length + parts.reduce((sum, part) => sum + part.length, 0) + body.length);

@@ -8,7 +8,9 @@ const SOON_MS = 20;
 
 export class Memberships {
   #soon: ReturnType<typeof setTimeout> | undefined;
-  #running: Promise<void> | undefined;
+  #isLooking = false;
+  /** Also while it looks: whoever was looked at before that is looked at once more. */
+  #isDue = false;
   readonly #regular: ReturnType<typeof setInterval>;
 
   constructor(private readonly hub: Hub, private readonly log: (line: string) => void) {
@@ -28,8 +30,17 @@ export class Memberships {
   }
 
   #look(): void {
-    if (this.#running) return;
-    this.#running = this.#askAll().finally(() => this.#running = undefined);
+    this.#isDue = true;
+    if (!this.#isLooking) void this.#lookWhileDue();
+  }
+
+  async #lookWhileDue(): Promise<void> {
+    this.#isLooking = true;
+    while (this.#isDue) {
+      this.#isDue = false;
+      await this.#askAll();
+    }
+    this.#isLooking = false;
   }
 
   async #askAll(): Promise<void> {

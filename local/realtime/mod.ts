@@ -3,6 +3,7 @@
 import type { Caller } from "../caller.ts";
 import type { Keys } from "../keys.ts";
 import { connect } from "../platform.ts";
+import { messageOf } from "../user_error.ts";
 import { Changes } from "./changes.ts";
 import { broadcastOverHttp } from "./http.ts";
 import { Hub } from "./hub.ts";
@@ -59,7 +60,13 @@ export async function startRealtime({ databaseUrl, keys, log }: RealtimeOptions)
     onMessage({ id, topic, event, isPrivate, payload, bytes }) {
       const meta = { id };
       if (payload !== null) hub.broadcastText({ topic, isPrivate }, { event, payloadText: payload, meta });
-      else if (bytes) hub.broadcast({ topic, isPrivate }, { event, payload: Uint8Array.fromHex(bytes.slice(2)), meta });
+      else if (bytes) {
+        try {
+          hub.broadcast({ topic, isPrivate }, { event, payload: Uint8Array.fromHex(bytes.slice(2)), meta });
+        } catch (thrown) {
+          log(`realtime: the message ${id} was not sent: ${messageOf(thrown)}`);
+        }
+      }
     },
     onChange(change) {
       if (change.type === "DELETE") memberships.mayHaveChanged();
@@ -73,7 +80,7 @@ export async function startRealtime({ databaseUrl, keys, log }: RealtimeOptions)
     },
   });
   const readToken = tokenReader(keys);
-  const services: Services = { sql, hub, presence: new Presence(hub), changes, replication, readToken, log };
+  const services: Services = { sql, hub, presence: new Presence(hub, log), changes, replication, readToken, log };
 
   return {
     async connect(request, url) {

@@ -12,6 +12,9 @@ export interface Row {
   passed: Set<string>;
 }
 
+const tells = (row: Texts | undefined, column: string): boolean =>
+  row !== undefined && Object.hasOwn(row, column) && row[column] !== undefined;
+
 /** In the order of the rows that were given. */
 export async function readRows(sql: postgres.Sql, table: Table, rows: Texts[], filters: Filter[]): Promise<Row[]> {
   const values: string[] = [];
@@ -34,7 +37,10 @@ export async function readRows(sql: postgres.Sql, table: Table, rows: Texts[], f
     JSON.stringify(values),
   ]);
   return found.map(({ json, hits }, index) => ({
-    json: Object.fromEntries(Object.entries(json).filter(([name]) => rows[index]?.[name] !== undefined)),
-    passed: new Set(filters.filter((_, place) => hits[place]).map((filter) => filter.text)),
+    json: Object.fromEntries(Object.entries(json).filter(([name]) => tells(rows[index], name))),
+    // What a column holds that the stream does not tell of, nobody knows: a null it is not.
+    passed: new Set(
+      filters.filter(({ column }, place) => hits[place] && tells(rows[index], column)).map(({ text }) => text),
+    ),
   }));
 }

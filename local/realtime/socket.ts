@@ -7,8 +7,9 @@ import { Refusal, type Token } from "./tokens.ts";
 
 /** What may wait for a client that reads slowly. */
 const MAX_BUFFERED_BYTES = 8 * 1024 * 1024;
-/** What may wait for us. */
-const MAX_PENDING_FRAMES = 1000;
+/** What may wait for us: a client says all that it has as soon as it has joined, while we ask the policies. */
+const MAX_PENDING_BYTES = 16 * 1024 * 1024;
+const MAX_PENDING_FRAMES = 50_000;
 const MAX_FRAME_BYTES = 5_000_000;
 const MAX_CHANNELS = 100;
 const PREFIX = "realtime:";
@@ -17,7 +18,7 @@ export class Socket {
   readonly #channels = new Map<string, Channel>();
   /** The frames of one topic are handled in their order; topics do not wait for each other. */
   readonly #queues = new Map<string, Promise<void>>();
-  #pending = 0;
+  readonly #pending = { frames: 0, bytes: 0 };
   #isOpen = true;
 
   constructor(
@@ -60,7 +61,14 @@ export class Socket {
   #closed(): void {
     if (!this.#isOpen) return;
     this.#isOpen = false;
-    for (const channel of [...this.#channels.values()]) channel.end();
+    for (const channel of [...this.#channels.values()]) {
+      try {
+        channel.end();
+      } catch (thrown) {
+        // The others end all the same.
+        this.#log(thrown);
+      }
+    }
     this.onClose(this);
   }
 
@@ -78,13 +86,19 @@ export class Socket {
       if (frame.event === "heartbeat") this.#reply(frame, "ok", {});
       return;
     }
-    if (++this.#pending > MAX_PENDING_FRAMES) return this.close(1008, "too many messages");
+    this.#pending.frames++;
+    this.#pending.bytes += size;
+    if (this.#pending.frames > MAX_PENDING_FRAMES || this.#pending.bytes > MAX_PENDING_BYTES) {
+      this.services.log("a client that sent more than could be handled was disconnected");
+      return this.close(1008, "too many messages");
+    }
     const before = this.#queues.get(frame.topic);
     const handled = (before ?? Promise.resolve())
       .then(() => this.#isOpen ? this.#handle(frame) : undefined)
       .catch((thrown) => this.#failed(frame, thrown))
       .finally(() => {
-        this.#pending--;
+        this.#pending.frames--;
+        this.#pending.bytes -= size;
         if (this.#queues.get(frame.topic) === handled) this.#queues.delete(frame.topic);
       });
     this.#queues.set(frame.topic, handled);
@@ -127,8 +141,11 @@ export class Socket {
   }
 
   #failed(frame: Frame, thrown: unknown): void {
-    if (!(thrown instanceof Refusal)) this.services.log(`realtime: ${thrown instanceof Error ? thrown.stack : thrown}`);
+    if (!(thrown instanceof Refusal)) this.#log(thrown);
     const reason = thrown instanceof Refusal ? thrown.reason : "UnknownError: Realtime cannot do this now";
     this.#reply(frame, "error", { reason });
+  }
+  #log(thrown: unknown): void {
+    this.services.log(`realtime: ${thrown instanceof Error ? thrown.stack : thrown}`);
   }
 }

@@ -3,6 +3,7 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/as
 import { createClient } from "@supabase/supabase-js";
 import { fileURLToPath } from "node:url";
 import { readArguments } from "../../local/main.ts";
+import { connect } from "../../local/platform.ts";
 import { possibleHomes } from "../../local/postgres_home.ts";
 import { eventually, freePorts } from "./fixture.ts";
 
@@ -148,6 +149,28 @@ Deno.test("a restart keeps keys and data", async () => {
     auth: { persistSession: false },
   });
   assertEquals((await client.auth.signInWithPassword(CREDENTIALS)).error, null);
+});
+
+Deno.test("a stack whose database connections were all ended answers whoever waits, and goes on", async () => {
+  const { SUPABASE_URL, SUPABASE_SECRET_KEY, SUPABASE_DB_URL } = await environment();
+  const client = createClient(SUPABASE_URL ?? "", SUPABASE_SECRET_KEY ?? "", { auth: { persistSession: false } });
+  const sql = connect((SUPABASE_DB_URL ?? "").replace("//postgres:", "//supabase_admin:"));
+  const answers = (count: number) =>
+    Promise.all(Array.from({ length: count }, () => client.from("projects").select("id").limit(1)));
+  const held: Promise<unknown>[] = [];
+  await sql.begin(async (tx) => {
+    await tx`lock table public.projects in access exclusive mode`;
+    // In the middle of their transactions, each on a connection of its own.
+    held.push(answers(6));
+    const waiting = () => tx<{ n: number }[]>`select count(*)::int as n from pg_locks where not granted`;
+    await eventually(waiting, ([row]) => row?.n === 6);
+    await tx`select pg_terminate_backend(pid) from pg_stat_activity
+      where pid <> pg_backend_pid() and backend_type = 'client backend'`;
+  });
+  await Promise.all(held);
+  const failed = async () => (await answers(30)).filter(({ error }) => error);
+  assertEquals(await eventually(failed, (left) => left.length === 0), []);
+  await sql.end();
 });
 
 Deno.test("a stack that was killed is followed by one that works", async () => {

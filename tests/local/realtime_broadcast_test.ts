@@ -1,6 +1,6 @@
 // Broadcast on the local Realtime: over the socket, over HTTP, from the database, and again for whoever comes late.
 import { assert, assertEquals } from "@std/assert";
-import { anonymous, createProject, signUp } from "../support/actors.ts";
+import { addMember, anonymous, createProject, signUp } from "../support/actors.ts";
 import { stack } from "../support/stack.ts";
 import { inDatabase, listen } from "./realtime_fixture.ts";
 
@@ -41,6 +41,18 @@ Deno.test("a thousand broadcasts arrive complete and in order", async () => {
   for (let n = 0; n < 1000; n++) void sender.channel.send({ type: "broadcast", event: "n", payload: { n } });
   const heard = await other.hears(1000);
   assertEquals(heard.map(({ payload }) => payload.n), Array.from({ length: 1000 }, (_, n) => n));
+});
+
+Deno.test("five thousand broadcasts straight after joining a private channel arrive complete and in order", async () => {
+  const [owner, member] = [await signUp(), await signUp()];
+  const projectId = await createProject(owner);
+  await addMember(owner, projectId, member, "editor");
+  await using listener = await listen(member.client, `project:${projectId}`, { private: true });
+  await using sender = await listen(owner.client, `project:${projectId}`, { private: true });
+  for (let n = 0; n < 5000; n++) void sender.channel.send({ type: "broadcast", event: "n", payload: { n } });
+  const heard = await listener.hears(5000);
+  assertEquals(heard.map(({ payload }) => payload.n), Array.from({ length: 5000 }, (_, n) => n));
+  assertEquals(sender.states, ["SUBSCRIBED"]);
 });
 
 Deno.test("a public and a private channel of one name are two", async () => {
@@ -87,6 +99,14 @@ const wrongRequests: [string, number, RequestInit & { path?: string }][] = [
   ["without a key", 401, { headers: { "content-type": "application/json" }, body: "{}" }],
   ["that is not JSON", 422, { body: "{" }],
   ["without messages", 422, { body: "{}" }],
+  ["that nests too deeply", 422, { body: `${'{"0":'.repeat(20_000)}1${"}".repeat(20_000)}`, path: "/room/events/x" }],
+  ["of more than 3 MB", 413, { body: "x".repeat(3_000_001) }],
+  ["whose topic is not well encoded", 400, { body: "{}", path: "/%E0%A4%A/events/x" }],
+  ["of bytes with an event that is too long for them", 422, {
+    body: Uint8Array.of(1),
+    headers: { "content-type": "application/octet-stream" },
+    path: `/room/events/${"e".repeat(256)}`,
+  }],
   ["of another type", 415, { body: "x", headers: { "content-type": "text/plain", apikey: "" } }],
   ["to a private topic one may not send to", 403, { body: "{}", path: "/project:1/events/x?private=true" }],
 ];
@@ -104,6 +124,21 @@ for (const [what, status, { path = "", ...init }] of wrongRequests) {
     assertEquals(answer.status, status);
   });
 }
+
+Deno.test("of an HTTP broadcast that is too large no more is read than shows it", async () => {
+  let sent = 0;
+  const body = new ReadableStream<Uint8Array<ArrayBuffer>>({
+    pull(controller) {
+      if (sent++ < 100) controller.enqueue(new Uint8Array(1_000_000));
+      else controller.close();
+    },
+  });
+  const headers = { apikey: stack.publishableKey, "content-type": "application/json" };
+  const answer = await fetch(`${stack.url}/realtime/v1/api/broadcast`, { method: "POST", headers, body });
+  await answer.body?.cancel();
+  assertEquals(answer.status, 413);
+  assert(sent < 100, `All ${sent} MB were taken`);
+});
 
 Deno.test("in an HTTP batch a private message that may not be sent is left out in silence", async () => {
   const [owner, stranger] = [await signUp(), await signUp()];

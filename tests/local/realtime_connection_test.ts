@@ -129,6 +129,44 @@ Deno.test("a subscription without a schema, of an event that does not exist, hea
   assertEquals(event, "postgres_changes");
 });
 
+for (
+  const [what, payload] of [
+    ["objects", `${'{"0":'.repeat(20_000)}1${"}".repeat(20_000)}`],
+    ["lists", `{"a":${"[".repeat(20_000)}${"]".repeat(20_000)}}`],
+  ]
+) {
+  Deno.test(`whoever shows ${what} nested deeply and hangs up leaves the topic to the others`, async () => {
+    const topic = room();
+    await using listener = await listen(
+      anonymous(),
+      topic,
+      { presence: { key: "a" }, broadcast: { self: true } },
+      (channel, hear) => channel.on("presence", { event: "sync" }, () => {}).on("broadcast", { event: "*" }, hear),
+    );
+    {
+      await using client = await open();
+      client.send("1", "1", `realtime:${topic}`, "phx_join", { config: { presence: { key: "deep", enabled: true } } });
+      await client.frame(1);
+      client.socket.send(
+        `["1","2","realtime:${topic}","presence",{"type":"presence","event":"track","payload":${payload}}]`,
+      );
+      await client.frame(2);
+    }
+    await listener.channel.send({ type: "broadcast", event: "still there", payload: {} });
+    assertEquals((await listener.hears(1)).length, 1);
+  });
+}
+
+Deno.test("what nests too deeply to be passed on is refused in words", async () => {
+  await using client = await open();
+  client.send("1", "1", "realtime:x", "phx_join", { config: {} });
+  await client.frame(0);
+  const payload = `${'{"0":'.repeat(20_000)}1${"}".repeat(20_000)}`;
+  client.socket.send(`["1","2","realtime:x","presence",{"type":"presence","event":"track","payload":${payload}}]`);
+  const [, ref, , , reply] = await client.frame(1) ?? [];
+  assertEquals([ref, reply?.response?.reason], ["2", "InvalidPayload: The payload nests too deeply"]);
+});
+
 Deno.test("joining a joined topic closes the former channel, and its pushes no longer count", async () => {
   await using client = await open();
   for (const ref of ["1", "2"]) {

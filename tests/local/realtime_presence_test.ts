@@ -63,6 +63,27 @@ Deno.test("one key in two windows is shown twice, and once when a window closes"
   assertEquals(await shows(grace, { ada: [{ window: 1 }] }), { ada: [{ window: 1 }] });
 });
 
+for (const key of ["constructor", "__proto__", "toString"]) {
+  Deno.test(`under the key ${key} somebody is shown like under any other, and who joins later hears`, async () => {
+    const topic = room();
+    await using odd = await attend(anonymous(), topic, key);
+    await odd.channel.track({ file: "a.ts" });
+    await using later = await listen(
+      anonymous(),
+      topic,
+      { presence: { key: "later", enabled: true } },
+      (channel, hear) => channel.on("broadcast", { event: "*" }, hear),
+    );
+    await odd.channel.send({ type: "broadcast", event: "moved", payload: {} });
+    assertEquals([(await later.hears(1)).length, later.states], [1, ["SUBSCRIBED"]]);
+  });
+}
+
+Deno.test("what is shown is as small as a broadcast", async () => {
+  await using ada = await attend(anonymous(), room(), "ada");
+  assertEquals(await ada.channel.track({ text: "x".repeat(3_000_000) }), "error");
+});
+
 for (
   const [how, leave] of [
     ["untracks", (listener: Listener) => listener.channel.untrack()],
