@@ -20,7 +20,7 @@ export interface ChatView {
   session: ChatSession;
   /** The newest of them, oldest first. */
   messages: ChatMessage[];
-  /** Those that were not in the step before. */
+  /** Those that no step before had, none left out: of more than 200, several steps have a part each, the oldest first. */
   added: ChatMessage[];
 }
 
@@ -42,29 +42,59 @@ export interface Chat {
 /** A message may commit after a younger one: what is this much older than the newest, in milliseconds, is read again. */
 const OVERLAP_MS = 60_000;
 
+/** Messages in one look after the first; the Data API may answer no fewer. */
+const PAGE = 200;
+
+function inOrder(a: ChatMessage, b: ChatMessage): number {
+  const [left, right] = [a, b].map(({ created_at, id }) => `${created_at} ${id}`) as [string, string];
+  return Date.parse(a.created_at) - Date.parse(b.created_at) || (left < right ? -1 : 1);
+}
+
 function messageReader(supabase: Client, id: string, limit: number): Reader<ChatView> {
   let before: ChatView | undefined;
+  // The oldest of a first step that could not hold all: what is older is not new.
+  let oldest: ChatMessage | undefined;
+  // Where a page ended that was full.
+  let last: ChatMessage | undefined;
+  // When those were written that may be read again.
+  const told = new Map<string, number>();
+  const overlap = () => (Date.parse(before?.messages.at(-1)?.created_at ?? "") || OVERLAP_MS) - OVERLAP_MS;
+
+  const select = (signal: AbortSignal) =>
+    supabase.from("chat_messages").select("*").eq("session_id", id).abortSignal(signal);
+  const readNewest = async (signal: AbortSignal) => {
+    const newest = { ascending: false };
+    return dataOf(await select(signal).order("created_at", newest).order("id", newest).limit(limit)).reverse();
+  };
+  const readPage = async (signal: AbortSignal) => {
+    const from = new Date(Math.max(overlap(), Date.parse(oldest?.created_at ?? "") || 0)).toISOString();
+    const query = select(signal).order("created_at").order("id").limit(PAGE).gte(
+      "created_at",
+      last?.created_at ?? from,
+    );
+    const behind = last && `created_at.gt."${last.created_at}",id.gt.${last.id}`;
+    return dataOf(await (behind ? query.or(behind) : query));
+  };
+
   return {
     topic: `chat:${id}`,
     async look(about, signal) {
       if (before && about && !about.has("messages") && !about.has("session")) return {};
-      const newest = before?.messages.at(-1)?.created_at;
-      const query = supabase.from("chat_messages").select("*").eq("session_id", id)
-        .order("created_at", { ascending: false }).order("id", { ascending: false }).limit(limit).abortSignal(signal);
       const [session, rows] = await Promise.all([
         supabase.from("chat_sessions").select("*").eq("id", id).abortSignal(signal).maybeSingle().then(dataOf),
-        (newest ? query.gte("created_at", new Date(Date.parse(newest) - OVERLAP_MS).toISOString()) : query).then(
-          dataOf,
-        ),
+        before ? readPage(signal) : readNewest(signal),
       ]);
+      signal.throwIfAborted();
       if (!session) throw new GenesisError("session_not_found", "There is no such chat session, or it is not shared.");
-      const known = new Set(before?.messages.map((message) => message.id));
-      const added = rows.filter((message) => !known.has(message.id)).reverse();
-      if (before && added.length === 0 && session.updated_at === before.session.updated_at) return {};
-      const messages = [...before?.messages ?? [], ...added]
-        .sort((a, b) => Date.parse(a.created_at) - Date.parse(b.created_at) || (a.id < b.id ? -1 : 1)).slice(-limit);
-      before = { session, messages, added };
-      return { step: before };
+      if (!before && rows.length === limit) oldest = rows[0];
+      const more = before !== undefined && rows.length === PAGE;
+      last = more ? rows.at(-1) : undefined;
+      const added = rows.filter((row) => !told.has(row.id) && !(oldest && inOrder(row, oldest) < 0));
+      for (const row of added) told.set(row.id, Date.parse(row.created_at));
+      if (before && added.length === 0 && session.updated_at === before.session.updated_at) return { more };
+      before = { session, messages: [...before?.messages ?? [], ...added].sort(inOrder).slice(-limit), added };
+      for (const [id, time] of told) if (!more && time < overlap()) told.delete(id);
+      return { step: before, more };
     },
   };
 }

@@ -59,6 +59,7 @@ function executionReader(supabase: Client, id: string, after: string | undefined
     async look(about, signal) {
       if (!view) {
         const { execution, tasks: all, events_after } = await readState(supabase, id, signal);
+        signal.throwIfAborted();
         tasks = new Map(all.map((task) => [task.id, task]));
         view = { execution, tasks: all, events: [], cursor: after ?? events_after };
         // Who goes on from a cursor is told next what they missed.
@@ -68,6 +69,7 @@ function executionReader(supabase: Client, id: string, after: string | undefined
       const tried = limit;
       limit = LEAST;
       const read = await readChanges(supabase, id, view.cursor, tried, signal);
+      signal.throwIfAborted();
       const { events, cursor, has_more: more, is_behind: behind } = read;
       limit = Math.min(MOST, tried * 2);
       if (events.length === 0) return { behind };

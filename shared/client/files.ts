@@ -1,6 +1,7 @@
 // The files of a project: uploads go through the function that measures and hashes them, reads straight to Storage.
 import { call, type Client } from "./call.ts";
 import { dataOf, storedOf } from "./error.ts";
+import { inTime } from "./in_time.ts";
 import { OPERATIONS, type OutputOf } from "./operations.ts";
 import { type UploadOptions, uploadTo } from "./upload.ts";
 
@@ -14,7 +15,7 @@ export interface Files {
   /** Uploads, above 6 MiB straight to Storage; answers the file with a link that works for a while. */
   upload(file: Blob, options?: UploadOptions): Promise<OutputOf<"uploadFile">>;
   /** The newest first. */
-  list(options?: { limit?: number }): Promise<StoredFile[]>;
+  list(options?: { limit?: number; signal?: AbortSignal }): Promise<StoredFile[]>;
   /** A link to read a file without a credential, for five minutes or so many seconds, an hour at most; it ends with membership. */
   url(file: Pick<StoredFile, "id">, options?: { seconds?: number; download?: boolean }): Promise<string>;
   download(file: Pick<StoredFile, "file_path">): Promise<Blob>;
@@ -29,12 +30,14 @@ export function filesOf(supabase: Client, projectId: string): Files {
     async upload(file, options = {}) {
       return await uploadTo(supabase, projectId, file, options);
     },
-    async list({ limit = 100 } = {}) {
-      const rows = dataOf(
-        await supabase.from("file_storage").select(COLUMNS).eq("project_id", projectId).eq("status", "ready")
-          .order("created_at", { ascending: false }).order("id").limit(limit),
+    async list({ limit = 100, signal } = {}) {
+      const rows = await inTime(
+        (signal) =>
+          supabase.from("file_storage").select(COLUMNS).eq("project_id", projectId).eq("status", "ready")
+            .order("created_at", { ascending: false }).order("id").limit(limit).abortSignal(signal),
+        signal,
       );
-      return rows as StoredFile[];
+      return dataOf(rows) as StoredFile[];
     },
     async url({ id }, { seconds, download } = {}) {
       const input = { file_id: id, expires_in_seconds: seconds, download };

@@ -5,7 +5,7 @@ import { GenesisError, toGenesisError } from "./error.ts";
 import { inTime } from "./in_time.ts";
 import { jittered, pause } from "./pause.ts";
 import { listen } from "./channel.ts";
-import { isBetweenTokens } from "./person.ts";
+import { asThePerson } from "./person.ts";
 import { Wakeup } from "./wakeup.ts";
 
 export interface WatchOptions {
@@ -25,7 +25,8 @@ export interface Reader<Step> {
   topic: string;
   /**
    * Looks once, at everything (null) or at what these events are about, which may be nothing: members send messages of
-   * their own. `more` asks to be called again at once, `behind` says that something is there that cannot be read yet.
+   * their own. `more` asks to be called again at once, `behind` says that something is there that cannot be read yet. A
+   * look whose signal has fired is left behind: it may change nothing that the next one goes by.
    */
   look(about: ReadonlySet<string> | null, signal: AbortSignal): Promise<Look<Step>>;
 }
@@ -67,6 +68,7 @@ async function* steps<Step>(
     while (!signal.aborted) {
       const about = wakeup.begin();
       const began = Date.now();
+      const mayPass = asThePerson(supabase);
       let took = 0;
       try {
         const { step, more, behind } = await inTime((signal) => reader.look(about, signal), signal);
@@ -82,7 +84,9 @@ async function* steps<Step>(
       } catch (thrown) {
         if (signal.aborted) return;
         const error = await toGenesisError(thrown);
-        if (!error.isTransient && !await isBetweenTokens(supabase)) throw error;
+        const isFinal = !await mayPass(error, signal);
+        if (signal.aborted) return;
+        if (isFinal) throw error;
         wakeup.wake();
         await pause(jittered(Math.min(LONGEST_BACKOFF_MS, 250 * 2 ** failures++)), signal);
         continue;

@@ -1,7 +1,9 @@
 // A task that a worker holds: the heartbeat that keeps its lease, the signal that tells when it is gone, and the report.
+import type { Client } from "./call.ts";
 import { GenesisError, toGenesisError } from "./error.ts";
 import type { InputOf, Operations, OutputOf } from "./operations.ts";
 import { jittered, pause } from "./pause.ts";
+import { asThePerson } from "./person.ts";
 
 export type Task = OutputOf<"claimTasks">["tasks"][number];
 export type Report = Omit<InputOf<"completeTask">, "task_id" | "lease_token">;
@@ -17,7 +19,12 @@ export class Lease {
   readonly #settled = new AbortController();
   readonly #token: { task_id: string; lease_token: string };
 
-  constructor(task: Task, readonly operations: Operations, readonly leaseSeconds: number) {
+  constructor(
+    task: Task,
+    readonly supabase: Client,
+    readonly operations: Operations,
+    readonly leaseSeconds: number,
+  ) {
     this.#token = { task_id: task.id, lease_token: task.lease_token };
     void this.#keep();
   }
@@ -43,6 +50,7 @@ export class Lease {
       await pause(failures > 0 ? backoff(failures, beatMs) : beatMs, this.#settled.signal);
       if (this.#settled.signal.aborted) return;
       const sent = Date.now();
+      const mayPass = asThePerson(this.supabase);
       try {
         const request = { ...this.#token, lease_seconds: this.leaseSeconds };
         const { cancelled } = await this.operations.heartbeatTask(request, { timeoutMs: leaseMs });
@@ -52,7 +60,7 @@ export class Lease {
       } catch (thrown) {
         const error = await toGenesisError(thrown);
         failures++;
-        if (!error.isTransient) this.drop(error);
+        if (!await mayPass(error, this.#settled.signal)) this.drop(error);
         else if (Date.now() >= heldUntil) {
           this.drop(new GenesisError("task_lease_lost", "The lease ran out unheard.", {}, null, { cause: error }));
         }
@@ -64,13 +72,16 @@ export class Lease {
   async report(report: Report): Promise<OutputOf<"completeTask">> {
     for (let failures = 0;; failures++) {
       this.signal.throwIfAborted();
+      const mayPass = asThePerson(this.supabase);
       try {
         const answer = await this.operations.completeTask({ ...this.#token, ...report });
         this.#settled.abort();
         return answer;
       } catch (thrown) {
         const error = await toGenesisError(thrown);
-        if (!error.isTransient) throw error;
+        const isFinal = !await mayPass(error, this.signal);
+        this.signal.throwIfAborted();
+        if (isFinal) throw error;
         await pause(backoff(failures), this.signal);
       }
     }

@@ -2,19 +2,33 @@
 // decides nothing.
 import { isAuthRetryableFetchError } from "@supabase/supabase-js";
 import type { Client } from "./call.ts";
+import { GenesisError } from "./error.ts";
+import { inTime } from "./in_time.ts";
+
+/** Is there a session that could not be renewed just now? Until Auth answers again such a client asks as nobody. */
+async function isBetweenTokens(supabase: Client, signal: AbortSignal | undefined): Promise<boolean> {
+  try {
+    const { data, error } = await inTime(() => supabase.auth.getSession(), signal);
+    return data.session === null && error !== null && isAuthRetryableFetchError(error);
+  } catch (thrown) {
+    // A client with a callback for its token has no session of its own; Auth may also say nothing at all.
+    return thrown instanceof GenesisError && thrown.isTransient;
+  }
+}
+
+/** Whether the same request, sent again later, has a chance after this failure. */
+export type MayPass = (error: GenesisError, signal?: AbortSignal) => Promise<boolean>;
 
 /**
- * Is there a session that could not be renewed just now? Until Auth answers again such a client asks as nobody, and what it
- * is refused says nothing about the person.
+ * To be called before a request is sent: what is refused to a client that asks as nobody, because its session could not be
+ * renewed, says nothing about the person, also where the session was renewed before the refusal came.
  */
-export async function isBetweenTokens(supabase: Client): Promise<boolean> {
-  try {
-    const { data, error } = await supabase.auth.getSession();
-    return data.session === null && error !== null && isAuthRetryableFetchError(error);
-  } catch {
-    // A client with a callback for its token has no session of its own.
-    return false;
-  }
+export function asThePerson(supabase: Client): MayPass {
+  const token = supabase.realtime.accessTokenValue;
+  return async (error, signal) => {
+    if (error.isTransient || await isBetweenTokens(supabase, signal)) return true;
+    return token !== null && supabase.realtime.accessTokenValue !== token;
+  };
 }
 
 /** The person's id; null for a worker, and for nobody. */

@@ -20,9 +20,11 @@ export interface ProjectParts {
   members: Member[];
   /** The newest first. */
   executions: Execution[];
+  /** Those that were saved last, by path. */
   artifacts: ArtifactHead[];
   /** The newest first. */
   files: StoredFile[];
+  /** The newest first. */
   sessions: ChatSession[];
 }
 
@@ -51,6 +53,8 @@ export interface ProjectHandle {
 const ARTIFACT = "id, project_id, task_id, name, file_path, language, content_sha256, content_bytes, type, version, " +
   "is_active, is_deleted, restored_from, metadata, created_by, created_at, updated_at";
 
+const byPath = (a: ArtifactHead, b: ArtifactHead) => (a.file_path < b.file_path ? -1 : 1);
+
 type Part = keyof ProjectParts;
 type Read<P extends Part> = (signal: AbortSignal) => PromiseLike<ProjectParts[P]>;
 
@@ -72,8 +76,9 @@ function partReaders(supabase: Client, id: string, limit: number): { [P in Part]
         ) as unknown as PromiseLike<Execution[]>,
     artifacts: (signal) =>
       supabase.from("code_artifacts").select(ARTIFACT).eq("project_id", id).eq("is_active", true)
-        .order("file_path").limit(limit).abortSignal(signal).then(dataOf) as unknown as PromiseLike<ArtifactHead[]>,
-    files: () => filesOf(supabase, id).list({ limit }),
+        .order("created_at", newest).order("id").limit(limit).abortSignal(signal).then(dataOf)
+        .then((heads) => (heads as unknown as ArtifactHead[]).sort(byPath)),
+    files: (signal) => filesOf(supabase, id).list({ limit, signal }),
     sessions: (signal) =>
       supabase.from("chat_sessions").select("*").eq("project_id", id)
         .order("created_at", newest).order("id").limit(limit).abortSignal(signal).then(dataOf),
@@ -103,6 +108,7 @@ function projectReader(supabase: Client, id: string, limit: number, wanted: Part
       const read = Object.fromEntries(
         await Promise.all(due.map(async (part) => [part, await readers[part](signal)])),
       ) as Partial<ProjectParts>;
+      signal.throwIfAborted();
       const before = view;
       const changed = due.filter((part) => JSON.stringify(read[part]) !== JSON.stringify(before?.[part]));
       if (changed.length === 0) return {};

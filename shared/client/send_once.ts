@@ -5,7 +5,7 @@ import type { ChatMessage, NewMessage } from "./chat.ts";
 import { dataOf, GenesisError } from "./error.ts";
 import { inTime } from "./in_time.ts";
 import { jittered, pause } from "./pause.ts";
-import { personOf } from "./person.ts";
+import { asThePerson, personOf } from "./person.ts";
 
 export interface SendOptions {
   /** Gives the message up; whether it was written is then unknown. */
@@ -59,11 +59,14 @@ export async function sendOnce(
   const began = Date.now();
   for (let failures = 0;; failures++) {
     signal?.throwIfAborted();
+    const mayPass = asThePerson(supabase);
     try {
       return await attempt(failures > 0);
     } catch (thrown) {
       signal?.throwIfAborted();
-      const isWorthIt = thrown instanceof GenesisError && thrown.isTransient && Date.now() - began < GIVE_UP_MS;
+      const isLeft = Date.now() - began < GIVE_UP_MS;
+      const isWorthIt = thrown instanceof GenesisError && isLeft && await mayPass(thrown, signal);
+      signal?.throwIfAborted();
       if (!isWorthIt) throw thrown;
       await pause(jittered(Math.min(LONGEST_BACKOFF_MS, 250 * 2 ** failures)), signal ?? new AbortController().signal);
     }

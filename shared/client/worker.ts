@@ -2,10 +2,11 @@
 // stop; then it gives back what it still holds.
 import type { Json } from "../database.types.ts";
 import type { Client } from "./call.ts";
-import { toGenesisError } from "./error.ts";
+import { GenesisError, toGenesisError } from "./error.ts";
 import { Lease, type Report, type Task } from "./lease.ts";
 import type { Operations } from "./operations.ts";
 import { jittered, pause } from "./pause.ts";
+import { asThePerson } from "./person.ts";
 import { onStopSignals } from "./stop_signals.ts";
 import { listenForTasks } from "./task_wakeup.ts";
 
@@ -47,20 +48,31 @@ export interface WorkerOptions {
 
 const SHORTEST_PAUSE_MS = 100;
 const LONGEST_BACKOFF_MS = 30_000;
+const LONGEST_MESSAGE = 10_000;
+const MOST_MS = 2 ** 31 - 1;
+
+/** A failure in words that can be stored: which fields were refused, without what no text can hold, and not for ever. */
+function wordsOf(error: unknown): string {
+  let words = "The handler threw what cannot be told.";
+  try {
+    words = String(error instanceof Error ? error.message : error);
+    const { fields } = error instanceof GenesisError ? error.details : {};
+    if (Array.isArray(fields)) { for (const { path, message } of fields) words += ` ${path}: ${message}.`; }
+  } catch {
+    // An object of no class has no text.
+  }
+  return words.replaceAll("\0", "").slice(0, LONGEST_MESSAGE).toWellFormed();
+}
 
 /** Runs one task to its report. Throws what ended it otherwise. */
 async function runTask(task: Task, lease: Lease, { handle, onError }: WorkerOptions): Promise<void> {
-  const began = Date.now();
+  const began = performance.now();
   const gone = new Promise<never>((_, reject) => {
     lease.signal.addEventListener("abort", () => reject(lease.signal.reason));
   });
   gone.catch(() => {});
-  const time = () => ({ execution_time_ms: Date.now() - began });
-  const failed = (error: unknown): Report => ({
-    status: "failed",
-    error_message: error instanceof Error ? error.message : String(error),
-    ...time(),
-  });
+  const time = () => ({ execution_time_ms: Math.min(MOST_MS, Math.round(performance.now() - began)) });
+  const failed = (error: unknown): Report => ({ status: "failed", error_message: wordsOf(error), ...time() });
   let report: Report;
   try {
     // A handler that does not listen to the signal is left behind.
@@ -77,8 +89,8 @@ async function runTask(task: Task, lease: Lease, { handle, onError }: WorkerOpti
   } catch (thrown) {
     const error = await toGenesisError(thrown);
     const isHeld = !lease.signal.aborted && !["task_lease_lost", "task_already_reported"].includes(error.code);
-    if (!isHeld || report.status === "failed") throw error;
-    // The result itself was refused (too large, a conflict…): that is a failure of the task.
+    if (!isHeld) throw error;
+    // What was reported is refused (too large, a conflict…): that is a failure of the task, which says nothing else.
     onError?.(error, task);
     await lease.report(failed(error));
   }
@@ -112,7 +124,7 @@ export async function runWorker(supabase: Client, operations: Operations, option
   });
 
   const start = (task: Task) => {
-    const lease = new Lease(task, operations, leaseSeconds);
+    const lease = new Lease(task, supabase, operations, leaseSeconds);
     const run = runTask(task, lease, options)
       .catch((error) => {
         // What the worker dropped itself is no news, and a cancelled task neither.
@@ -134,6 +146,7 @@ export async function runWorker(supabase: Client, operations: Operations, option
       const limit = Math.min(100, concurrency - running.size);
       let claimed = 0;
       if (limit > 0) {
+        const mayPass = asThePerson(supabase);
         try {
           const { tasks } = await operations.claimTasks({
             worker_id: workerId,
@@ -148,7 +161,9 @@ export async function runWorker(supabase: Client, operations: Operations, option
           failures = 0;
         } catch (thrown) {
           const error = await toGenesisError(thrown);
-          if (!error.isTransient) throw error;
+          const isFinal = !await mayPass(error, stopping.signal);
+          if (stopping.signal.aborted) break;
+          if (isFinal) throw error;
           onError?.(error);
           await pause(jittered(Math.min(LONGEST_BACKOFF_MS, 250 * 2 ** failures++)), stopping.signal);
           continue;

@@ -103,7 +103,8 @@ export function useArtifacts(projectId: string): UseArtifacts {
   const heads = new Map<string, UseArtifacts["artifacts"][number]>(
     step?.artifacts.map((artifact) => [artifact.file_path, artifact]),
   );
-  for (const { artifact: { content: _, ...artifact }, step: before } of saved) {
+  // Whoever may not see the project any more is not shown what they saved there either, nor what they met.
+  for (const { artifact: { content: _, ...artifact }, step: before } of error ? [] : saved) {
     const known = heads.get(artifact.file_path);
     // A file that a later step no longer has was deleted.
     const isAhead = known ? artifact.version > known.version : before === step;
@@ -118,7 +119,7 @@ export function useArtifacts(projectId: string): UseArtifacts {
   }
   return {
     artifacts: [...heads.values()].sort((a, b) => (a.file_path < b.file_path ? -1 : 1)),
-    conflicts: conflicts.filter((entry) => entry.projectId === projectId).map(({ conflict }) => conflict),
+    conflicts: conflicts.filter((entry) => !error && entry.projectId === projectId).map(({ conflict }) => conflict),
     loading,
     error: error ?? (pending.error?.code === "artifact_conflict" ? null : pending.error),
     isLive,

@@ -75,7 +75,8 @@ export function useChatSession(sessionId: string): UseChatSession {
   const rows = [...step?.messages ?? []];
   const known = new Set(rows.map(({ id }) => id));
   const oldest = Date.parse(rows[0]?.created_at ?? "") || 0;
-  for (const row of sent) {
+  // Whoever may not see the session any more is not shown what they wrote there either.
+  for (const row of error ? [] : sent) {
     // Older than the oldest that is shown: it has come and gone.
     if (row.session_id !== sessionId || known.has(row.id) || Date.parse(row.created_at) < oldest) continue;
     known.add(row.id);

@@ -52,3 +52,31 @@ Deno.test("a chat that is not shared with someone does not exist for them", asyn
     assert(["session_not_found", "forbidden"].includes(thrown.code), thrown.code);
   }
 });
+
+Deno.test("of more messages than a step can hold none is left out, and none told twice", async () => {
+  const { id, project, viewer } = await openChat();
+  await using watch = viewer.chat(id).watch({ limit: 5 });
+  await watch.next();
+  const contents = Array.from({ length: 450 }, (_, index) => String(index));
+  const rows = contents.map((content) => ({ session_id: id, role: "user", content }));
+  const { error } = await project.owner.client.from("chat_messages").insert(rows);
+  assertEquals(error, null);
+  await viewer.chat(id).send({ content: "last" });
+  const added: string[] = [];
+  for await (const view of watch) {
+    added.push(...view.added.map(({ content }) => content));
+    if (added.includes("last")) break;
+  }
+  assertEquals(added.sort(), [...contents, "last"].sort());
+});
+
+Deno.test("what the first step had no room for is not told as new", async () => {
+  const { id, owner } = await openChat();
+  for (const content of ["1", "2", "3", "4"]) await owner.chat(id).send({ content });
+  await using watch = owner.chat(id).watch({ limit: 2 });
+  await watch.next();
+  await owner.chat(id).send({ content: "5" });
+  const view = (await watch.next()).value;
+  assertEquals(view?.added.map(({ content }) => content), ["5"]);
+  assertEquals(view?.messages.map(({ content }) => content), ["4", "5"]);
+});

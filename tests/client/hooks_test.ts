@@ -112,6 +112,19 @@ testInBrowser("who is removed from a project is shown nothing of it any more", a
   assertEquals(await page.textContent("#project-name"), "…");
 });
 
+testInBrowser("who is removed from a chat's project is not shown their own messages either", async ({ open }) => {
+  const { project, shown, worker } = await arrange();
+  const page = await open(project.viewer, "Vera", shown);
+  await see(page, "h2", "Plans");
+  await page.fill("#message", "Mine");
+  await page.click("#send");
+  await see(page, "#messages li.sent", "Mine");
+  await worker.supabase.from("project_collaborators").delete()
+    .eq("project_id", project.id).eq("user_id", project.viewer.id);
+  await see(page, "#chat-error", "session_not_found");
+  assertEquals(await page.locator("#messages li").count(), 0);
+});
+
 testInBrowser("a change that is accepted is shown at once, and to the others", async ({ open }) => {
   const { project, shown } = await arrange();
   const [one, other] = [await open(project.owner, "Olga", shown), await open(project.viewer, "Vera", shown)];

@@ -1,5 +1,6 @@
 // inTime: no answer is waited for for ever.
 import { assertEquals, assertRejects } from "@std/assert";
+import { GenesisError } from "../../shared/client/mod.ts";
 import { inTime } from "../../shared/client/in_time.ts";
 
 /** A request on a connection that is there and carries nothing: only its signal ends it. */
@@ -19,4 +20,9 @@ Deno.test("a request that its caller gives up throws the caller's reason", async
 
 Deno.test("an answer in time is the answer", async () => {
   assertEquals(await inTime(() => Promise.resolve(7), undefined), 7);
+});
+
+Deno.test("a request that does not listen to its signal is given up all the same", async () => {
+  const thrown = await assertRejects(() => inTime(() => new Promise(() => {}), undefined, 20), GenesisError);
+  assertEquals((thrown as GenesisError).code, "unavailable");
 });

@@ -93,3 +93,14 @@ Deno.test("files are listed, linked and downloaded by members, and not by strang
   await editor.project(project.id).files.remove(file);
   assertEquals(await files.list(), []);
 });
+
+Deno.test("the artifacts of a watch are those that were saved last, by path", async () => {
+  const { project, owner, viewer } = await fresh();
+  const save = (file_path: string) => owner.saveArtifact({ project_id: project.id, file_path, content: "x" });
+  for (const path of ["a.txt", "c.txt", "b.txt"]) await save(path);
+  await using watch = viewer.project(project.id).watch({ parts: ["artifacts"], limit: 2 });
+  const paths = ({ artifacts }: ProjectView) => artifacts.map(({ file_path }) => file_path);
+  assertEquals(paths((await watch.next()).value as ProjectView), ["b.txt", "c.txt"]);
+  await save("d.txt");
+  assertEquals(paths(await untilChanged(watch, "artifacts")), ["b.txt", "d.txt"]);
+});

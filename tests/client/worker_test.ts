@@ -109,6 +109,49 @@ Deno.test("what a handler throws is the task's failure", async () => {
   assertEquals(heard.map(String), ["Error: the model said no"]);
 });
 
+const UNTELLABLE = {
+  "of 3 MB": ["y".repeat(3_000_000), "y".repeat(10_000)],
+  "with a NUL": ["a\0b", "ab"],
+  "with half of a surrogate pair": ["a\ud800b", "a\ufffdb"],
+} as const;
+
+for (const [what, [thrown, told]] of Object.entries(UNTELLABLE)) {
+  Deno.test(`a failure in words ${what} is reported in what can be stored of them`, async () => {
+    const { owner, worker } = await sharedClients();
+    const executionId = await start(graph([["a", "b"]], { a: { retry: { max_attempts: 1 } } }));
+    const stopping = new AbortController();
+    const working = worker.runWorker({
+      agentTypes,
+      executionId,
+      signal: stopping.signal,
+      handle() {
+        throw new Error(thrown);
+      },
+    });
+    const last = await owner.execution(executionId).finished();
+    stopping.abort();
+    await working;
+    assertEquals(last?.tasks[0]?.error_message, told);
+  });
+}
+
+Deno.test("an output that cannot be stored is the task's failure, which names the field", async () => {
+  const { owner, worker } = await sharedClients();
+  const executionId = await start(graph([["a", "b"]], { a: { retry: { max_attempts: 1 } } }));
+  const stopping = new AbortController();
+  const working = worker.runWorker({
+    agentTypes,
+    executionId,
+    signal: stopping.signal,
+    handle: () => ({ output: { page: { title: "a\0b" } } }),
+  });
+  const last = await owner.execution(executionId).finished();
+  stopping.abort();
+  await working;
+  const message = last?.tasks[0]?.error_message ?? "";
+  assert(message.includes("output_data.page.title: contains a NUL character"), message);
+});
+
 Deno.test("a result that is refused is the task's failure, with the refusal's words", async () => {
   const { owner, worker } = await sharedClients();
   const executionId = await start(graph([["a", "b"]], { a: { retry: { max_attempts: 1 } } }));
