@@ -20,7 +20,7 @@ type Definitions = Map<string, Definition>;
 const STATEMENT = new RegExp(
   String
     .raw`^\s*(create|alter|drop)(?: or replace)? (?:(table|view|type|function) ([\w.]+)(?:\s*\(((?:[^()]|\([^()]*\))*)\))?|` +
-    String.raw`(trigger|policy) ("[^"]+"|\w+)[^;]*?\son ([\w.]+))(?:[^;]*?\brename to (\w+))?`,
+    String.raw`(?:constraint )?(trigger|policy) ("[^"]+"|\w+)[^;]*?\son ([\w.]+))(?:[^;]*?\brename to (\w+))?`,
   "gim",
 );
 

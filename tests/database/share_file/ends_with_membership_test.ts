@@ -1,0 +1,49 @@
+// share_file: a share ends with the membership of who made it, for good.
+import { assertEquals } from "@std/assert";
+import { shareDatabase } from "../../support/database.ts";
+import { createFile, createProject, invitationToken, type Person } from "../../support/factories.ts";
+
+const db = await shareDatabase();
+
+async function shareBy(choose: (project: Awaited<ReturnType<typeof createProject>>) => Person) {
+  const project = await createProject(db);
+  const file = await createFile(db, project);
+  const token_sha256 = await invitationToken();
+  const request = { file_id: file.id, expires_in_seconds: 3600, token_sha256 };
+  await db.rpc(choose(project).actor, "share_file", request);
+  return { project, open: () => db.rpc("worker", "open_share", { token_sha256 }), token_sha256 };
+}
+const refusal = async (token_sha256: string) => (await db.refusal("worker", "open_share", { token_sha256 })).code;
+
+Deno.test("a share of who left stays closed when they are let in again", async () => {
+  const { project, token_sha256 } = await shareBy(({ editor }) => editor);
+  const { id } = project.editor;
+  await db.as(project.editor.actor, (tx) => tx`delete from public.project_collaborators where user_id = ${id}`);
+  await db.sql`insert into public.project_collaborators (project_id, user_id) values (${project.id}, ${id})`;
+  assertEquals(await refusal(token_sha256), "share_not_found");
+});
+
+Deno.test("a share goes on when its maker may only read now", async () => {
+  const { project, open } = await shareBy(({ editor }) => editor);
+  await db.sql`update public.project_collaborators set role = 'viewer' where user_id = ${project.editor.id}`;
+  await open();
+});
+
+Deno.test("shares of both go on when a project is passed on, and end when the one who passed it on leaves", async () => {
+  const [old, heir] = [await shareBy(({ owner }) => owner), await shareBy(({ editor }) => editor)];
+  for (const { project: { id, owner, editor }, open } of [old, heir]) {
+    await db.rpc(owner.actor, "transfer_project", { project_id: id, user_id: editor.id });
+    await open();
+  }
+  const { id, owner } = old.project;
+  await db.as(owner.actor, (tx) => tx`delete from public.project_collaborators where user_id = ${owner.id}`);
+  await db.sql`insert into public.project_collaborators (project_id, user_id) values (${id}, ${owner.id})`;
+  assertEquals(await refusal(old.token_sha256), "share_not_found");
+});
+
+Deno.test("a share of a holder whom a worker replaces stays closed when they are let in again", async () => {
+  const { project: { id, owner, stranger }, token_sha256 } = await shareBy(({ owner }) => owner);
+  await db.as("worker", (tx) => tx`update public.projects set owner_id = ${stranger.id} where id = ${id}`);
+  await db.sql`insert into public.project_collaborators (project_id, user_id) values (${id}, ${owner.id})`;
+  assertEquals(await refusal(token_sha256), "share_not_found");
+});
