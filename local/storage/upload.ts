@@ -164,7 +164,11 @@ export async function commit(scope: Scope, services: Services, bucket: string, n
 
 async function write(tx: Transaction, bucket: string, name: string, object: NewObject) {
   // One writer per name at a time, or two first uploads would not see each other's version.
-  await tx`select pg_advisory_xact_lock(hashtextextended(${`${bucket}/${name}`}, 0))`;
+  // The engine's locks are in the same space of numbers: whoever chooses a name must not choose one of theirs.
+  await tx`
+    select pg_advisory_xact_lock(
+      ('x' || encode(substr(sha256(convert_to(${`${bucket}/${name}`}, 'UTF8')), 1, 8), 'hex'))::bit(64)::bigint
+    )`;
   const [current] = await tx<{ id: string; version: string | null }[]>`
     select id, version from storage.objects
     where bucket_id = ${bucket} and name = ${name} and archived_at is null for update`;

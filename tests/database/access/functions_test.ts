@@ -69,10 +69,12 @@ const BEHIND_THE_DOORS = [
   "is_worker",
   "may_use_topic",
   "objects_under_way",
-  "person_name",
   "project_ids",
   "project_members",
+  "published_by_name",
   "readable_project_ids",
+  "saved_by_name",
+  "started_by_name",
   "user_id",
 ].toSorted();
 

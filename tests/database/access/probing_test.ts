@@ -1,6 +1,6 @@
 // access: what a refusal must not tell, and what a chosen id must not reach.
 import { assertEquals } from "@std/assert";
-import { refused, shareDatabase } from "../../support/database.ts";
+import { type Actor, refused, shareDatabase } from "../../support/database.ts";
 import { createProject } from "../../support/factories.ts";
 import { createWorld } from "./world.ts";
 
@@ -62,4 +62,14 @@ Deno.test("a row of another project cannot be told from none by any foreign key"
     assertEquals(refusals[0]?.sqlstate, "42501", text);
     assertEquals(refusals[0], refusals[1], text);
   }
+});
+
+Deno.test("the function behind the policy of objects tells a stranger of nobody's pending uploads", async () => {
+  const paths = (actor: Actor) =>
+    db.as(actor, (tx) => tx<{ path: string }[]>`select u.path from private.objects_under_way() as u (path)`);
+  const { owner, stranger } = await createProject(db);
+  const [file] = await db.sql`select file_path from public.file_storage where id = ${world.rows.pendingFile ?? ""}`;
+  const told = (await paths(world.actors.viewer)).map(({ path }) => path);
+  assertEquals(told.includes(file?.file_path), true);
+  for (const person of [owner, stranger]) assertEquals([...await paths(person.actor)], []);
 });

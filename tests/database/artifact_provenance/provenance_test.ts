@@ -53,3 +53,34 @@ Deno.test("a stranger and a former member find no row, whatever they ask for", a
     assertEquals((await provenance(person.actor, project.id)).length, 0);
   }
 });
+
+Deno.test("the name of somebody who has left stays in what they saved", async () => {
+  const project = await createProject(db);
+  await save(db, project, "a", "made");
+  await db.sql`delete from public.project_collaborators where user_id = ${project.editor.id}`;
+  const [editor] = await db.sql`select full_name from public.profiles where id = ${project.editor.id}`;
+  const [row] = await provenance(project.viewer.actor, project.id);
+  assertEquals(row?.saved_by_name, editor?.full_name);
+});
+
+Deno.test("the names behind it are told to members and workers, and to no stranger who calls for them", async () => {
+  const project = await createProject(db);
+  await runTask(db, project, [{ file_path: "a", content: "made" }]);
+  await save(db, project, "b", "made");
+  const rows = await db.sql`
+    select
+      (select id from public.code_artifacts where project_id = ${project.id} and file_path = 'b') as saved,
+      x.id as started, v.id as published
+    from public.workflow_executions as x join public.workflow_versions as v on v.id = x.version_id
+    where x.project_id = ${project.id}`;
+  const names = (actor: Actor) =>
+    db.as(actor, (tx) =>
+      tx`
+      select
+        private.saved_by_name(${rows[0]?.saved}) as saved, private.started_by_name(${rows[0]?.started}) as started,
+        private.published_by_name(${rows[0]?.published}) as published`);
+  const [told] = await names(project.viewer.actor);
+  assertEquals(Object.values(told ?? {}).map((name) => typeof name), ["string", "string", "string"]);
+  assertEquals([...await names("worker")], [told]);
+  assertEquals([...await names(project.stranger.actor)], [{ saved: null, started: null, published: null }]);
+});

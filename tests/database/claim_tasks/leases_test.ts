@@ -11,6 +11,7 @@ import {
   startExecution,
   statuses,
 } from "../../support/factories.ts";
+import { openTransaction } from "../../support/transactions.ts";
 
 const db = await shareDatabase();
 
@@ -57,6 +58,16 @@ Deno.test("a lease lasts as long as was asked for", async () => {
     select extract(epoch from lease_expires_at - started_at)::int as seconds, worker_id, status
     from public.agent_tasks where id = ${task.id}`;
   assertEquals([row?.seconds, row?.worker_id, row?.status], [300, "w", "running"]);
+});
+
+Deno.test("a lease begins when it is handed out, however long ago its transaction began", async () => {
+  const { id } = await start();
+  await using tx = await openTransaction(db, "worker");
+  await tx.rpc("claim_tasks", { worker_id: "w", agent_types: ["architect"], execution_id: id, lease_seconds: 60 });
+  const rows = await tx.sql`
+    select lease_expires_at > now() + interval '60 seconds' as is_whole from public.agent_tasks
+    where workflow_execution_id = ${id} and status = 'running'`;
+  assertEquals(rows.map(({ is_whole }) => is_whole), [true]);
 });
 
 Deno.test("every claim has a token of its own, and the database keeps only its sha256", async () => {

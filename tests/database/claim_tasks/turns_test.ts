@@ -1,6 +1,6 @@
 // claim_tasks: projects take turns, so that one with ten thousand tasks does not keep one with ten waiting.
 import { assertEquals } from "@std/assert";
-import { shareDatabase } from "../../support/database.ts";
+import { become, shareDatabase } from "../../support/database.ts";
 import { createProject, graph } from "../../support/factories.ts";
 import { startRun } from "../../support/run.ts";
 import { openTransaction } from "../../support/transactions.ts";
@@ -60,3 +60,28 @@ Deno.test("a project that is archived is passed over", async () => {
   await db.sql`update public.projects set status = 'archived' where id = ${archived}`;
   assertEquals((await claimInARow("archivist", 4)).flat(), [active, active, active]);
 });
+
+Deno.test("a person's claim on a connection leaves the workers' turn where it was", async () => {
+  const project = await createProject(db);
+  await startRun(db, graph([["x", "y"]]), {}, project);
+  await pending("leader", 2);
+  await using connection = await openTransaction(db, "worker");
+  await connection.rpc("claim_tasks", { worker_id: "w", agent_types: ["leader"], limit: 1 });
+  const turn = () => connection.sql`select current_setting('genesis.last_project') as at`;
+  const before = await turn();
+  await become(connection.sql, project.editor.actor);
+  const { tasks } = await connection.rpc("claim_tasks", { worker_id: "p", agent_types: ["architect"], limit: 1 });
+  assertEquals(tasks.length, 1);
+  assertEquals(await turn(), before);
+});
+
+for (const [setting, type] of [["genesis.last_project", "sturdy"], ["genesis.last_claim", "steady"]] as const) {
+  Deno.test(`nonsense that a connection was left with stops no claim: ${setting}`, async () => {
+    const id = await pending(type, 1);
+    await using connection = await openTransaction(db, "worker");
+    await connection.sql`select set_config(${setting}, 'nonsense', false)`;
+    const { tasks } = await connection.rpc("claim_tasks", { worker_id: "w", agent_types: [type], project_id: id });
+    const again = await connection.rpc("claim_tasks", { worker_id: "w", agent_types: [type] });
+    assertEquals([tasks.length, again.tasks.length], [1, 0]);
+  });
+}

@@ -4,6 +4,7 @@ import { type Actor, type Answer, become, callDoor, shareDatabase } from "../../
 import {
   type Claimed,
   createProject,
+  createWorkflow,
   executionRow,
   expireLeases,
   graph,
@@ -11,6 +12,7 @@ import {
   report,
 } from "../../support/factories.ts";
 import { oneAttempt, type Run, startRun } from "../../support/run.ts";
+import { openTransaction } from "../../support/transactions.ts";
 
 const db = await shareDatabase();
 
@@ -76,15 +78,91 @@ Deno.test("a failed report that took all the time and brings an artifact that is
   assertEquals(await Promise.all(runs.map(stateOf)), ["running", "running"]);
 });
 
+const brokenOff = async (runs: Run[]) =>
+  (await Promise.all(runs.map(stateOf))).filter((state) => state === BROKEN_OFF).length;
+
 Deno.test("a claim takes back no more tasks of dead workers once one of them took all the time", async () => {
+  const project = await createProject(db);
+  const { runs } = await twoPoisoned(project);
+  for (const run of runs) await expireLeases(db, run.id);
+  for (const expected of [1, 2]) {
+    await inASecond("worker", "claim_tasks", { ...claim, agent_types: ["tester"], project_id: project.id });
+    assertEquals(await brokenOff(runs), expected);
+  }
+});
+
+Deno.test("a claim that finds something to do evaluates nothing of others", async () => {
   const { runs } = await twoPoisoned();
   for (const run of runs) await expireLeases(db, run.id);
-  const other = await startRun(db, graph([["x", "y"]]));
-  const broken = async () => (await Promise.all(runs.map(stateOf))).filter((state) => state === BROKEN_OFF).length;
-  const { tasks } = await inASecond("worker", "claim_tasks", { ...claim, execution_id: other.id });
-  assertEquals([tasks.length, await broken()], [1, 1]);
-  await inASecond("worker", "claim_tasks", { ...claim, execution_id: other.id });
-  assertEquals(await broken(), 2);
+  const busy = await startRun(db, graph([["x", "y"]], { x: { agent_type: "frontend" } }));
+  const { tasks } = await inASecond("worker", "claim_tasks", { ...claim, agent_types: ["frontend"] });
+  assertEquals([tasks.map((task: Answer) => task.execution_id), await brokenOff(runs)], [[busy.id], 0]);
+});
+
+Deno.test("a claim that names another project evaluates nothing of others, however little it finds", async () => {
+  const { runs } = await twoPoisoned();
+  for (const run of runs) await expireLeases(db, run.id);
+  const { id } = await createProject(db);
+  await inASecond("worker", "claim_tasks", { ...claim, project_id: id });
+  assertEquals(await brokenOff(runs), 0);
+});
+
+Deno.test("a claim of all projects that finds nothing to do takes one such task back, and so nothing is stuck", async () => {
+  const { runs } = await twoPoisoned();
+  await db.sql`update public.agent_tasks set lease_expires_at = now() + interval '1 hour' where status = 'running'`;
+  for (const run of runs) await expireLeases(db, run.id);
+  for (const expected of [1, 2]) {
+    await inASecond("worker", "claim_tasks", { ...claim, agent_types: ["debugger"] });
+    assertEquals(await brokenOff(runs), expected);
+  }
+});
+
+Deno.test("while one worker's claim evaluates what is others', no second one does", async () => {
+  await db.sql`update public.agent_tasks set lease_expires_at = now() + interval '1 hour' where status = 'running'`;
+  const conditional = { ...poisoned, edges: [{ source: "a", target: "b", when: "$.list[0] == 1" }] };
+  const runs = [await startRun(db, conditional, input), await startRun(db, conditional, input)];
+  for (const run of runs) {
+    await run.claim();
+    await expireLeases(db, run.id);
+  }
+  const taken = async () =>
+    (await Promise.all(runs.map((run) => run.row("a")))).filter((a) => a.status === "failed").length;
+  const idle = { ...claim, agent_types: ["debugger"] };
+  await using first = await openTransaction(db, "worker");
+  await first.rpc("claim_tasks", idle);
+  await db.rpc("worker", "claim_tasks", idle);
+  await first.commit();
+  assertEquals(await taken(), 1);
+  await db.rpc("worker", "claim_tasks", idle);
+  assertEquals(await taken(), 2);
+});
+
+Deno.test("a failure that goes on without conditions is taken back by a claim that is busy elsewhere", async () => {
+  const run = await startRun(db, graph([["a", "b"]], { a: { ...oneAttempt, on_failure: "continue" } }));
+  await run.claim();
+  await expireLeases(db, run.id);
+  await startRun(db, graph([["x", "y"]], { x: { agent_type: "backend" } }));
+  const { tasks } = await db.rpc("worker", "claim_tasks", { ...claim, agent_types: ["backend"] });
+  assertEquals([tasks.length, await run.statuses()], [1, { a: "failed", b: "pending" }]);
+});
+
+Deno.test("of the executions around a workflow that is deleted none is evaluated once one took all the time", async () => {
+  const project = await createProject(db);
+  const inner = await createWorkflow(db, project, graph([["x", "y"]]));
+  await db.rpc("worker", "publish_workflow", { workflow_id: inner });
+  const around = (when: string) => ({
+    ...graph([["sub", "after"]], { sub: { type: "workflow", workflow_id: inner, on_failure: "continue" } }),
+    edges: [{ source: "sub", target: "after", when }],
+  });
+  // In whichever order they are deleted, one of the quick ones comes after the slow one.
+  const quick = "$.list[0] == 1";
+  const runs: Run[] = [];
+  for (const when of [quick, endless, quick]) runs.push(await startRun(db, around(when), input, project));
+  await db.as("superuser", async (tx) => {
+    await tx`set local statement_timeout = '1s'`;
+    await tx`delete from public.workflows where id = ${inner}`;
+  });
+  assertEquals((await Promise.all(runs.map(stateOf))).toSorted(), [BROKEN_OFF, BROKEN_OFF, "running"]);
 });
 
 Deno.test("a person's claim takes back what is theirs to edit and nothing of strangers", async () => {

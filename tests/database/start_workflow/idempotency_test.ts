@@ -1,6 +1,6 @@
 // start_workflow: one idempotency key is one execution, however often and however concurrently it is sent.
 import { assertEquals, assertNotEquals } from "@std/assert";
-import { shareDatabase } from "../../support/database.ts";
+import { callDoor, shareDatabase } from "../../support/database.ts";
 import { claimNode, createProject, createWorkflow, graph, report } from "../../support/factories.ts";
 import { openTransaction, waitUntilBlocked } from "../../support/transactions.ts";
 
@@ -108,3 +108,14 @@ for (const [what, idempotency_key] of [["An empty", ""], ["A too long", "x".repe
     assertEquals(refusal.code, "validation_failed");
   });
 }
+
+Deno.test("an idempotency key names no lock that its text can be worked out for", async () => {
+  const project = await createProject(db);
+  const workflow_id = await createWorkflow(db, project, graph([["a", "b"]]));
+  await using other = await openTransaction(db, "superuser");
+  await other.sql`select pg_advisory_xact_lock(hashtextextended(${`start:${workflow_id}key`}, 0))`;
+  await db.as(project.editor.actor, async (tx) => {
+    await tx`set local lock_timeout = '5s'`;
+    await callDoor(tx, "start_workflow", { workflow_id, idempotency_key: "key" });
+  });
+});
