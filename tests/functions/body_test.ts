@@ -160,3 +160,21 @@ Deno.test("body: text of any script, emoji and line ends is stored as it came", 
   assertEquals(reply.body.artifact.content, content);
   assertEquals(reply.body.artifact.metadata, JSON.parse(JSON.stringify(metadata)));
 });
+
+const NOBODYS = "00000000-0000-4000-8000-000000000000";
+const TOO_LARGE: [string, Record<string, unknown>, string][] = [
+  ["upload-file/share", { file_id: NOBODYS, expires_in_seconds: 2_592_001 }, "expires_in_seconds"],
+  ["start-workflow/roll-back", { workflow_id: NOBODYS, to_version: 2_147_483_648 }, "to_version"],
+  [
+    "complete-task",
+    { task_id: NOBODYS, lease_token: NOBODYS, status: "completed", execution_time_ms: 2_147_483_648 },
+    "execution_time_ms",
+  ],
+];
+for (const [path, body, field] of TOO_LARGE) {
+  Deno.test(`body: a number that is too large, as ${field}, is validation_failed and no large text`, async () => {
+    const reply = await call(await person(), path, body);
+    assertRefused(reply, "validation_failed");
+    assertEquals(reply.body.error.details.fields.map((each: { path: string }) => each.path), [field]);
+  });
+}

@@ -66,7 +66,8 @@ export async function readJson(context: AppContext, maxBytes = DEFAULT_MAX_BYTES
 }
 
 /** Longer than a text may be at all, not than the field should be: the database says the same of it, in bytes. */
-const isTooLarge = (issue: z.core.$ZodIssue) => issue.code === "too_big" && Number(issue.maximum) >= MEBIBYTE;
+const isTooLarge = (issue: z.core.$ZodIssue) =>
+  issue.code === "too_big" && issue.origin === "string" && Number(issue.maximum) >= MEBIBYTE;
 
 /**
  * The value as the contract has it. Throws `validation_failed` with one entry per field in `details.fields`, or
