@@ -7,7 +7,7 @@ import sharp from "sharp";
 import { testAccess } from "./access.ts";
 import { sql } from "./behind.ts";
 import { type FunctionProcess, platformEnvironment, startFunctionProcess } from "./function_process.ts";
-import { anotherProject, type Project } from "./project.ts";
+import { anotherProject, type Project, setStatus } from "./project.ts";
 import { beginning, END, leftovers, MULTIPART, PNG, sha256, stalling, textUpload, uploadBegan } from "./uploads.ts";
 
 const team = testAccess({
@@ -249,6 +249,13 @@ Deno.test("reconcile_files: the objects of a deleted project go", async () => {
   const { removed } = assertAnswer(await call("worker", "upload-file/reconcile", { limit: 100 }), reconcileFiles, 200);
   assert(removed.some(({ file_path, reason }: Body) => file_path.startsWith(project.id) && reason === "project_gone"));
   assertEquals(await leftovers(project.id), NOTHING);
+});
+
+Deno.test("reconcile_files: an archived project is at rest, and the contract says so", async () => {
+  const project = await fresh();
+  await setStatus(project, "archived");
+  assertRefused(await call(project.owner, "upload-file/reconcile", { project_id: project.id }), "project_not_active");
+  assert(reconcileFiles.errors.includes("project_not_active"));
 });
 
 Deno.test("reconcile_files: where Storage fails it is unavailable, and the next call mends", async () => {
