@@ -34,7 +34,8 @@ for (const file_path of [" ", "a/ ", `${" ".repeat(255)}x`]) {
   Deno.test(`the path ${JSON.stringify(file_path.slice(0, 5))}, which gives no name, is refused by name of the field`, async () => {
     const project = await createProject(db);
     const refusal = await db.refusal(project.editor.actor, "save_artifact", file(project.id, { file_path }));
-    assertEquals([refusal.code, refusal.details.fields[0].path], ["validation_failed", "file_path"]);
+    const [field] = refusal.details.fields as { path: string }[];
+    assertEquals([refusal.code, field?.path], ["validation_failed", "file_path"]);
     const { artifact } = await db.rpc(
       project.editor.actor,
       "save_artifact",
