@@ -37,6 +37,9 @@ const NO_KEY = {
 };
 const WRONG_KEY = { message: "Invalid API key", hint: "Double check your Supabase `apikey`" };
 
+/** Methods that fetch refuses to pass on. */
+const NOT_FOR_FETCH = /^(connect|trace|track)$/i;
+
 /** The request as lite reads it: a key of today's kind, and no bearer but a user's token. */
 function translate(request: Request, credentials: Credentials, keys: Keys): Request {
   const headers = new Headers(request.headers);
@@ -96,6 +99,7 @@ export function startGateway(options: GatewayOptions): Gateway {
   const services = Object.entries(handlers(options));
 
   async function handle(request: Request, { completed }: Deno.ServeHandlerInfo): Promise<Response> {
+    if (NOT_FOR_FETCH.test(request.method)) return allowAnyOrigin(refuse(405, { message: "Method Not Allowed" }));
     const url = new URL(request.url);
     const credentials = await readCredentials(request, url);
     if (/^\/functions\/v1\/./.test(url.pathname)) return await options.functions(request, url, credentials, completed);

@@ -100,13 +100,13 @@ export const finishUpload = operation({
   path: "/finish",
   summary:
     "Finish a direct upload: reads what arrived, and makes the file ready where size and type are as declared. " +
-    "Where they are not, the upload is taken back.",
+    "Where they are not, the upload is taken back. Sent again, it answers the file that is ready.",
   callers: ["user", "secret"],
   body: "json",
   input: () => z.object({ file_id: id() }),
   output: withLink,
   statuses: [200],
-  errors: ["forbidden", "project_not_active", "file_not_found", "file_not_pending", "upload_expired", "unavailable"],
+  errors: ["forbidden", "project_not_active", "file_not_found", "upload_expired", "unavailable"],
 });
 
 export const downloadFile = operation({
@@ -233,7 +233,7 @@ export const reconcileFiles = operation({
       more: z.boolean(),
     }),
   statuses: [200],
-  errors: ["forbidden", "project_not_found", "unavailable"],
+  errors: ["forbidden", "project_not_found", "project_not_active", "unavailable"],
 });
 
 export const operations = [

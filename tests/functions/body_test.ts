@@ -2,6 +2,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { type Person, signUp } from "../support/actors.ts";
 import { assertRefused, call } from "../support/http.ts";
+import { inTurn } from "../../supabase/functions/_shared/turns.ts";
 import { JSON_ROUTES, ROUTES } from "./routes.ts";
 
 let signedUp: Promise<Person> | undefined;
@@ -159,4 +160,43 @@ Deno.test("body: text of any script, emoji and line ends is stored as it came", 
   assertEquals(reply.status, 201);
   assertEquals(reply.body.artifact.content, content);
   assertEquals(reply.body.artifact.metadata, JSON.parse(JSON.stringify(metadata)));
+});
+
+const NOBODYS = "00000000-0000-4000-8000-000000000000";
+const TOO_LARGE: [string, Record<string, unknown>, string][] = [
+  ["upload-file/share", { file_id: NOBODYS, expires_in_seconds: 2_592_001 }, "expires_in_seconds"],
+  ["start-workflow/roll-back", { workflow_id: NOBODYS, to_version: 2_147_483_648 }, "to_version"],
+  [
+    "complete-task",
+    { task_id: NOBODYS, lease_token: NOBODYS, status: "completed", execution_time_ms: 2_147_483_648 },
+    "execution_time_ms",
+  ],
+];
+for (const [path, body, field] of TOO_LARGE) {
+  Deno.test(`body: a number that is too large, as ${field}, is validation_failed and no large text`, async () => {
+    const reply = await call(await person(), path, body);
+    assertRefused(reply, "validation_failed");
+    assertEquals(reply.body.error.details.fields.map((each: { path: string }) => each.path), [field]);
+  });
+}
+
+/** How many of twenty bodies of that size are worked at at once, where every third one fails. */
+async function mostAtOnce(bytes: number): Promise<{ most: number; done: number }> {
+  let [running, most] = [0, 0];
+  const work = async (index: number) => {
+    most = Math.max(most, ++running);
+    await Promise.resolve();
+    running--;
+    if (index % 3 === 0) throw new Error("refused");
+  };
+  const all = await Promise.allSettled(Array.from({ length: 20 }, (_, index) => inTurn(bytes, () => work(index))));
+  return { most, done: all.filter(({ status }) => status === "fulfilled").length };
+}
+
+Deno.test("body: four of more than 1 MiB are worked at at once, and each has its turn, whatever becomes of the others", async () => {
+  assertEquals(await mostAtOnce(1_048_577), { most: 4, done: 13 });
+});
+
+Deno.test("body: smaller ones wait for none", async () => {
+  assertEquals(await mostAtOnce(1_048_576), { most: 20, done: 13 });
 });

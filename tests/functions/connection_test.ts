@@ -47,9 +47,11 @@ Deno.test("connection: the secret key makes a worker, and nobody", async () => {
   assertEquals(await start(direct, undefined), { status: 201, code: undefined, startedBy: null });
 });
 
-Deno.test("connection: a person whose token names a higher role stays a person", async () => {
-  for (const role of ["service_role", "postgres", "supabase_admin"]) {
-    assertEquals((await start(direct, await forge(team.stranger, { role }))).code, "workflow_not_found");
+Deno.test("connection: a person whose token names another role is nobody, here as over the Data API", async () => {
+  await using api = await startWith({ SUPABASE_DB_URL: stack.databaseUrl, DATABASE_CALLS: "api" });
+  for (const role of ["service_role", "postgres", "supabase_admin", "anon"]) {
+    const token = await forge(team.stranger, { role });
+    assertEquals([(await start(direct, token)).status, (await start(api, token)).status], [401, 401]);
   }
 });
 

@@ -59,6 +59,10 @@ export const BAD_CREDENTIALS: [string, (person: Person) => Headers | Promise<Hea
   ["a token for another audience", (person) => withToken(forge(person, { aud: "another-project" }))],
   ["a token of something that is no person", (person) => withToken(forge(person, { sub: "a machine" }))],
   ["a token of nobody", (person) => withToken(forge(person, { sub: undefined, role: "anon" }))],
+  ["a token that names the role service_role", (person) => withToken(forge(person, { role: "service_role" }))],
+  ["a token that names the role postgres", (person) => withToken(forge(person, { role: "postgres" }))],
+  ["a person's token that names the role anon", (person) => withToken(forge(person, { role: "anon" }))],
+  ["a token that names no role", (person) => withToken(forge(person, { role: undefined }))],
   [
     "a forged token beside the secret key",
     async (person) => ({ ...await withToken(altered(person)), apikey: stack.secretKey }),

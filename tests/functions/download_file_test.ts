@@ -85,6 +85,15 @@ Deno.test("download_file: a thumbnail of what is no image is the original, and t
   assertEquals([transformed, await (await fetch(signed_url)).text()], [false, "some text"]);
 });
 
+Deno.test("download_file: an empty file has no thumbnail, whatever it is called", async () => {
+  const project = await fresh();
+  const empty = new File([], "a.png", { type: "image/png" });
+  const { id, mime_type } = await uploaded(project, form(["project_id", project.id], ["file", empty]));
+  const { signed_url, transformed } = (await get(project.viewer, id, "?width=100")).body;
+  const response = await fetch(signed_url);
+  assertEquals([mime_type, transformed, response.status, await response.text()], ["image/png", false, 200, ""]);
+});
+
 Deno.test("download_file: with IMAGE_TRANSFORMS=off a thumbnail is the original, and the answer says so", async () => {
   const project = await fresh();
   const { id } = await uploaded(project, form(["project_id", project.id], ["file", new File([PNG], "a.png")]));

@@ -166,7 +166,17 @@ Deno.test("finish_upload: what has not arrived is file_not_found, and may still 
   assertRefused(await finish(project.editor, signed), "file_not_found");
   await send(signed, PNG);
   assertEquals((await finish(project.editor, signed)).status, 200);
-  assertRefused(await finish(project.editor, signed), "file_not_pending");
+});
+
+Deno.test("finish_upload: sent again, after a lost answer, it answers the same file to who began it, and to nobody else", async () => {
+  const project = await fresh();
+  const signed = await sign(project);
+  await send(signed, PNG);
+  const { file } = assertAnswer(await finish(project.editor, signed), finishUpload, 200);
+  const again = assertAnswer(await finish(project.editor, signed), finishUpload, 200);
+  assertEquals([again.file, (await fetch(again.signed_url)).status], [file, 200]);
+  assertRefused(await finish(project.owner, signed), "forbidden");
+  assertRefused(await finish(project.stranger, signed), "file_not_found");
 });
 
 Deno.test("finish_upload: nobody else finishes it, and a former collaborator cannot either", async () => {
@@ -230,13 +240,14 @@ Deno.test("finish_upload: a token for replacing, made before there was a file, r
   assertEquals([await sha256(bytes), await sha256(PNG)], [file.sha256, file.sha256]);
 });
 
-Deno.test("finish_upload: of ten at once one makes the file, and the others change nothing", async () => {
+Deno.test("finish_upload: ten at once make one file, and all answer it", async () => {
   const project = await fresh();
   const signed = await sign(project);
   await send(signed, PNG);
   const replies = await Promise.all(Array.from({ length: 10 }, () => finish(project.editor, signed)));
-  assertEquals(replies.filter(({ status }) => status === 200).length, 1);
-  for (const reply of replies) if (reply.status !== 200) assertRefused(reply, "file_not_pending");
+  for (const reply of replies) {
+    assertEquals(assertAnswer(reply, finishUpload, 200).file, replies[0]?.body.file);
+  }
   assertEquals(await leftovers(project.id), { rows: 1, objects: 1 });
 });
 

@@ -3,10 +3,11 @@ import { assert, assertEquals } from "@std/assert";
 import { reconcileFiles } from "../../shared/contract/upload-file.ts";
 import { assertAnswer, assertRefused, type Body, call } from "../support/http.ts";
 import { stack } from "../support/stack.ts";
+import sharp from "sharp";
 import { testAccess } from "./access.ts";
 import { sql } from "./behind.ts";
 import { type FunctionProcess, platformEnvironment, startFunctionProcess } from "./function_process.ts";
-import { anotherProject, type Project } from "./project.ts";
+import { anotherProject, type Project, setStatus } from "./project.ts";
 import { beginning, END, leftovers, MULTIPART, PNG, sha256, stalling, textUpload, uploadBegan } from "./uploads.ts";
 
 const team = testAccess({
@@ -159,6 +160,50 @@ Deno.test("reconcile_files: an object put straight into the bucket becomes a fil
   assertEquals((await reconcile(project)).adopted, []);
 });
 
+/** As a client puts it that encodes names, which supabase-js does not. */
+async function put({ id, editor: { token } }: Project, name: string, body: BodyInit, type = "text/plain") {
+  const address = name.split("/").map(encodeURIComponent).join("/");
+  const response = await fetch(`${stack.url}/storage/v1/object/genesis-files/${id}/${address}`, {
+    method: "POST",
+    headers: { apikey: stack.publishableKey, authorization: `Bearer ${token}`, "content-type": type },
+    body,
+  });
+  assertEquals(response.status, 200, await response.text());
+}
+
+const ODD_NAMES = ["what", "what?.txt", "alone?download=x&token=y", "* ", "x/ ", "a;b=c,d@e:f$g+h.txt", "a//b"];
+
+Deno.test("reconcile_files: whatever an object is called, the file is of its own bytes, and so are links and shares", async () => {
+  const project = await fresh();
+  for (const name of ODD_NAMES) await put(project, name, `the bytes of ${name}`);
+  const { adopted, unreadable } = await reconcile(project);
+  assertEquals([adopted.length, unreadable], [ODD_NAMES.length, []]);
+  for (const { id, file_path, file_size, sha256: hash } of adopted) {
+    const text = `the bytes of ${file_path.slice(project.id.length + 1)}`;
+    assertEquals([file_size, hash], [text.length, await sha256(new TextEncoder().encode(text))]);
+    const { body: link } = await call(project.viewer, `upload-file/${id}`, undefined, { method: "GET" });
+    const share = await call(project.editor, "upload-file/share", { file_id: id, expires_in_seconds: 60 });
+    for (const url of [link.signed_url, share.body.url]) assertEquals(await (await fetch(url)).text(), text);
+    assertEquals((await call(project.owner, `upload-file/${id}`, undefined, { method: "DELETE" })).status, 204);
+  }
+  assertEquals(await leftovers(project.id), NOTHING);
+});
+
+Deno.test("reconcile_files: an image has thumbnails under any name that Storage can sign one for", async () => {
+  const project = await fresh();
+  const expected = { "a b&c=d+e,f;g.png": true, "last .png ": true, "what?.png": false };
+  for (const name of Object.keys(expected)) await put(project, name, PNG, "image/png");
+  const thumbnails: Record<string, boolean> = {};
+  for (const { id, file_path } of (await reconcile(project)).adopted) {
+    const path = `upload-file/${id}?width=1`;
+    const { transformed, signed_url } = (await call(project.viewer, path, undefined, { method: "GET" })).body;
+    const response = await fetch(signed_url);
+    assertEquals(await sharp(await response.arrayBuffer()).metadata().then(({ width }) => width), 1);
+    thumbnails[file_path.slice(project.id.length + 1)] = transformed;
+  }
+  assertEquals(thumbnails, expected);
+});
+
 /** Three objects that nobody announced, and what meets the reading of the first. */
 async function withOneUnread(answer: Response): Promise<[Project, Body, string]> {
   const project = await fresh();
@@ -204,6 +249,13 @@ Deno.test("reconcile_files: the objects of a deleted project go", async () => {
   const { removed } = assertAnswer(await call("worker", "upload-file/reconcile", { limit: 100 }), reconcileFiles, 200);
   assert(removed.some(({ file_path, reason }: Body) => file_path.startsWith(project.id) && reason === "project_gone"));
   assertEquals(await leftovers(project.id), NOTHING);
+});
+
+Deno.test("reconcile_files: an archived project is at rest, and the contract says so", async () => {
+  const project = await fresh();
+  await setStatus(project, "archived");
+  assertRefused(await call(project.owner, "upload-file/reconcile", { project_id: project.id }), "project_not_active");
+  assert(reconcileFiles.errors.includes("project_not_active"));
 });
 
 Deno.test("reconcile_files: where Storage fails it is unavailable, and the next call mends", async () => {

@@ -69,6 +69,14 @@ for (const [claim, base, theirs, mine] of CONFLICTS) {
   });
 }
 
+Deno.test("save_artifact merge: changes that together are more than 1 MiB are artifact_conflict, with all of it", async () => {
+  const half = `${"é".repeat(300_000)}\n`;
+  const reply = await mergeInto("m\n", `m\n${half}`, `${half}m\n`);
+  assertRefused(reply, "artifact_conflict");
+  const { mergeable, head, hunks } = reply.body.error.details;
+  assertEquals([mergeable, head.version, head.content, hunks.yours.length], [false, 2, `m\n${half}`, 1]);
+});
+
 Deno.test("save_artifact merge: without it a clean conflict is refused as mergeable", async () => {
   const project = await fresh();
   await save(project, "a\nb\nc\n");

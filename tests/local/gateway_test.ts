@@ -187,6 +187,19 @@ Deno.test("pages of any origin may call the services, and learn it from the pref
   assertEquals(answer.headers.get("access-control-allow-origin"), "*");
 });
 
+Deno.test("methods that fetch cannot send are 405 in front of every service", async () => {
+  const { hostname, port } = new URL(stack.url);
+  for (const method of ["TRACE", "TRACK"]) {
+    for (const path of ["/functions/v1/any", "/auth/v1/user", "/rest/v1/profiles", "/storage/v1/bucket", "/"]) {
+      using connection = await Deno.connect({ hostname, port: Number(port) });
+      const request = `${method} ${path} HTTP/1.1\r\nhost: ${hostname}\r\nconnection: close\r\n\r\n`;
+      await connection.write(new TextEncoder().encode(request));
+      const answer = await new Response(connection.readable).text();
+      assertEquals([method, path, answer.slice(0, "HTTP/1.1 405".length)], [method, path, "HTTP/1.1 405"]);
+    }
+  }
+});
+
 Deno.test("a path that no service answers is 404 in JSON, and / is a page that says what there is", async () => {
   const nowhere = await fetch(`${stack.url}/_system/info`);
   assertEquals([nowhere.status, typeof (await nowhere.json()).message], [404, "string"]);

@@ -32,9 +32,13 @@ function remember(credentials: string, supabaseContext: Env["Variables"]["supaba
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
-/** A token is a person's; one that was signed for something else is nobody's here. */
+/**
+ * A token is a person's, with a person's role; one that was signed for something else is nobody's here. The Data API
+ * would take any role at its word.
+ */
 function requirePerson({ authMode, jwtClaims }: SupabaseContext<Database>): void {
-  if (authMode === "user" && !UUID.test(jwtClaims?.sub ?? "")) throw new HTTPException(401);
+  if (authMode !== "user") return;
+  if (!UUID.test(jwtClaims?.sub ?? "") || jwtClaims?.role !== "authenticated") throw new HTTPException(401);
 }
 
 /**

@@ -7,27 +7,30 @@ import { findUnstorable } from "./text.ts";
 
 const DEFAULT_MAX_BYTES = 1_048_576;
 
+/** Most bodies are smaller. */
+const FIRST_BYTES = 4096;
+
 /** More than any value of 1 MiB can hold; a body of 16 MiB made of nothing else would cost a gigabyte to parse. */
 const MAX_VALUES = 600_000;
 
+/** What is used up is given back at once by detaching it: the garbage collector would wait until much has piled up. */
+const grown = (bytes: Uint8Array<ArrayBuffer>, size: number) => new Uint8Array(bytes.buffer.transfer(size));
+
 /** Reads at most `maxBytes` of a body; `payload_too_large` as soon as one byte more arrives. */
-async function readLimited(request: Request, maxBytes: number): Promise<Uint8Array> {
+async function readLimited(request: Request, maxBytes: number): Promise<Uint8Array<ArrayBuffer>> {
   const tooLarge = () => new OperationError("payload_too_large", `The body may have at most ${maxBytes} bytes.`);
-  if (Number(request.headers.get("content-length") ?? 0) > maxBytes) throw tooLarge();
-  const chunks: Uint8Array[] = [];
+  const told = Number(request.headers.get("content-length") ?? 0);
+  if (told > maxBytes) throw tooLarge();
+  let bytes = new Uint8Array(FIRST_BYTES);
   let size = 0;
   for await (const chunk of request.body ?? []) {
-    size += chunk.byteLength;
-    if (size > maxBytes) throw tooLarge();
-    chunks.push(chunk);
+    const end = size + chunk.byteLength;
+    if (end > maxBytes) throw tooLarge();
+    if (end > bytes.byteLength) bytes = grown(bytes, Math.min(maxBytes, Math.max(end, told, 2 * bytes.byteLength)));
+    bytes.set(chunk, size);
+    size = end;
   }
-  const bytes = new Uint8Array(size);
-  let offset = 0;
-  for (const chunk of chunks) {
-    bytes.set(chunk, offset);
-    offset += chunk.byteLength;
-  }
-  return bytes;
+  return grown(bytes, size);
 }
 
 const [QUOTE, BACKSLASH, COMMA, BRACKET, BRACE] = [...'"\\,[{'].map((character) => character.charCodeAt(0));
@@ -47,26 +50,33 @@ function hasTooManyValues(bytes: Uint8Array): boolean {
   return false;
 }
 
-/** The JSON value of the body. Throws `unsupported_media_type`, `payload_too_large`, `malformed_json`. */
-export async function readJson(context: AppContext, maxBytes = DEFAULT_MAX_BYTES): Promise<unknown> {
+/** The body as it came. Throws `unsupported_media_type`, `payload_too_large`. */
+export async function readBody(context: AppContext, maxBytes = DEFAULT_MAX_BYTES): Promise<Uint8Array<ArrayBuffer>> {
   const request = context.req.raw;
   const type = (request.headers.get("content-type") ?? "").split(";")[0]?.trim().toLowerCase();
   if (type !== "application/json") {
     throw new OperationError("unsupported_media_type", "Send the body as application/json.");
   }
-  const bytes = await readLimited(request, maxBytes);
+  return await readLimited(request, maxBytes);
+}
+
+/** The JSON value of a body, which is used up. Throws `payload_too_large`, `malformed_json`. */
+export function parseBody(bytes: Uint8Array<ArrayBuffer>): unknown {
   if (hasTooManyValues(bytes)) {
     throw new OperationError("payload_too_large", `The body may hold at most ${MAX_VALUES} values.`);
   }
   try {
-    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+    const text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+    bytes.buffer.transfer(0);
+    return JSON.parse(text);
   } catch (cause) {
     throw new OperationError("malformed_json", "The body is not JSON in UTF-8.", {}, { cause });
   }
 }
 
 /** Longer than a text may be at all, not than the field should be: the database says the same of it, in bytes. */
-const isTooLarge = (issue: z.core.$ZodIssue) => issue.code === "too_big" && Number(issue.maximum) >= MEBIBYTE;
+const isTooLarge = (issue: z.core.$ZodIssue) =>
+  issue.code === "too_big" && issue.origin === "string" && Number(issue.maximum) >= MEBIBYTE;
 
 /**
  * The value as the contract has it. Throws `validation_failed` with one entry per field in `details.fields`, or

@@ -12,7 +12,7 @@ type Doors = Database["public"]["Functions"];
 
 const SERVICE: Caller = { role: "service_role", claims: { role: "service_role" } };
 
-/** A person is a person, whatever role their token names: only the secret key makes a worker. */
+/** Only the secret key makes a worker. */
 function callerOf({ authMode, jwtClaims }: AppContext["var"]["supabaseContext"]): Caller {
   return authMode === "secret" ? SERVICE : { role: "authenticated", claims: { ...jwtClaims } };
 }

@@ -2,7 +2,8 @@
 import type * as z from "zod";
 import type { Operation } from "../../../shared/contract/operation.ts";
 import type { AppContext } from "./auth.ts";
-import { parseInput, readJson } from "./body.ts";
+import { parseBody, parseInput, readBody } from "./body.ts";
+import { inTurn } from "./turns.ts";
 
 /** What a handler gives back: the body, and one of the operation's statuses (the first where absent). What is no JSON
  * it answers as a Response of its own. */
@@ -26,11 +27,13 @@ export function route<Input extends z.ZodType, Output extends z.ZodType>(
   return {
     operation,
     async handle(context) {
-      const given = operation.body === "json"
-        ? await readJson(context, operation.maxBodyBytes)
-        : { ...context.req.query(), ...context.req.param() };
-      const answer = await handler(parseInput(operation.input, given), context);
-      return answer instanceof Response ? answer : render(operation, context, answer);
+      const answer = async (given: unknown) => {
+        const answered = await handler(parseInput(operation.input, given), context);
+        return answered instanceof Response ? answered : render(operation, context, answered);
+      };
+      if (operation.body !== "json") return await answer({ ...context.req.query(), ...context.req.param() });
+      const bytes = await readBody(context, operation.maxBodyBytes);
+      return await inTurn(bytes.byteLength, () => answer(parseBody(bytes)));
     },
   };
 }

@@ -1,4 +1,4 @@
-// POST /: invites an address. The mail goes out after the commit; where it cannot, the invitation is withdrawn.
+// POST /: invites an address. The mail goes out after the commit.
 import { inviteCollaborator } from "../../../shared/contract/invite-collaborator.ts";
 import { route } from "../_shared/route.ts";
 import { callDoor } from "../_shared/database.ts";

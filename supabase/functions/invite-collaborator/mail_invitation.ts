@@ -1,4 +1,5 @@
-// Mails an invitation that the database has just made or renewed; where it cannot go out, it is withdrawn.
+// Mails an invitation that the database has just made or renewed; where it cannot go out, it is withdrawn, unless that
+// would tell who has an account.
 import * as z from "zod";
 import { inviteCollaborator } from "../../../shared/contract/invite-collaborator.ts";
 import type { AppContext } from "../_shared/auth.ts";
@@ -11,7 +12,8 @@ import { invitationMail } from "./invitation_mail.ts";
 
 /**
  * Sends the token to the invited address and gives back what the caller is told. Throws `unavailable` when no mail went
- * out, but for a carrier that takes longer for known addresses: that one is not waited for.
+ * out. A carrier that does more for known addresses also fails differently for them: nobody waits for it, and its
+ * failure is in the log alone. The invitation stays pending, to be sent again.
  */
 export async function mailInvitation(context: AppContext, answer: unknown, token: string) {
   const made = inviteCollaborator.output.extend({ project: z.object({ name: z.string() }) });
@@ -19,11 +21,13 @@ export async function mailInvitation(context: AppContext, answer: unknown, token
   const link = `${env.siteUrl}/invitations/accept?token=${token}`;
   const mail = invitationMail({ to: invitation.email, projectName: project.name, role: invitation.role, link });
   const carrier = mailCarrier();
-  const sending = carrier.send(mail).catch(async (cause) => {
-    await callDoor(context, "withdraw_invitation", { invitation_id: invitation.id });
-    throw new OperationError("unavailable", "The invitation could not be mailed, so it was withdrawn.", {}, { cause });
-  });
+  const sending = carrier.send(mail);
   if (carrier.tellsApart) inBackground("invitation_not_mailed", sending);
-  else await sending;
+  else await sending.catch((cause) => withdraw(context, invitation.id, cause));
   return { invitation };
+}
+
+async function withdraw(context: AppContext, invitation_id: string, cause: unknown): Promise<never> {
+  await callDoor(context, "withdraw_invitation", { invitation_id });
+  throw new OperationError("unavailable", "The invitation could not be mailed, so it was withdrawn.", {}, { cause });
 }

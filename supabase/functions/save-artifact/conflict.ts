@@ -1,12 +1,13 @@
 // A save whose base is no longer the head: what both sides changed, and the merge of the two where they do not touch.
 import { lazy } from "../../../shared/contract/operation.ts";
 import * as z from "zod";
+import { MEBIBYTE } from "../../../shared/contract/values.ts";
 import { type AppContext, callerClient } from "../_shared/auth.ts";
 import { fromDatabase, OperationError } from "../_shared/errors.ts";
 
 export interface Conflict {
   headVersion: number;
-  /** Both changes in one text, or null where they touch the same lines. */
+  /** Both changes in one text, or null where they touch the same lines, or make more of a text than may be. */
   merged: string | null;
   /** `artifact_conflict`, with everything the caller needs to decide. */
   refusal: OperationError;
@@ -41,7 +42,7 @@ export async function conflictOf(context: AppContext, attempt: Attempt, error: O
 
   // Where there is no file, its text is empty; but a change is never merged into a file that somebody deleted.
   const { merged, yours, theirs } = merge(attempt.content, base.content ?? "", head.content ?? "");
-  const mergeable = merged !== null && !head.is_deleted;
+  const mergeable = merged !== null && !head.is_deleted && new TextEncoder().encode(merged).length <= MEBIBYTE;
   const { version: head_version, content, is_deleted, created_by, created_at } = head;
   const details = {
     file_path,

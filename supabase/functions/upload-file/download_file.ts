@@ -3,16 +3,20 @@ import { downloadFile } from "../../../shared/contract/upload-file.ts";
 import { callDoor } from "../_shared/database.ts";
 import { env } from "../_shared/env.ts";
 import { route } from "../_shared/route.ts";
-import { linkFor, readFile } from "./links.ts";
+import { hasPlainName, linkFor, readFile, type StoredFile } from "./links.ts";
 
 /** What the platform's image transformation reads. */
 const TRANSFORMABLE = /^image\/(png|jpeg|gif|webp|avif|heic|heif|bmp|tiff|x-icon|svg\+xml)$/;
+
+/** An empty file is whatever it is called, and no image. */
+const hasThumbnails = (file: StoredFile) =>
+  env.hasImageTransforms && TRANSFORMABLE.test(file.mime_type ?? "") && file.file_size !== 0 && hasPlainName(file);
 
 export const download = route(downloadFile, async (input, context) => {
   const { file_id, expires_in_seconds, download, ...size } = input;
   const file = readFile(await callDoor(context, "download_file", { file_id }));
   const isAsked = Object.values(size).some((value) => value !== undefined);
-  const transformed = isAsked && env.hasImageTransforms && TRANSFORMABLE.test(file.mime_type ?? "");
+  const transformed = isAsked && hasThumbnails(file);
   const link = await linkFor(context, file, {
     seconds: expires_in_seconds,
     download,

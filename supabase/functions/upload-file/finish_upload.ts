@@ -1,4 +1,5 @@
-// POST /finish: reads what arrived by a direct upload, and makes the file ready where it is what was declared.
+// POST /finish: reads what arrived by a direct upload, and makes the file ready where it is what was declared. Sent again,
+// it answers the file that is ready.
 import { lazy } from "../../../shared/contract/operation.ts";
 import * as z from "zod";
 import { file, finishUpload } from "../../../shared/contract/upload-file.ts";
@@ -14,6 +15,7 @@ const checked = lazy(() => z.object({ file: file(), stored_mime_type: z.string()
 
 export const finish = route(finishUpload, async (input, context) => {
   const { file, stored_mime_type } = checked().parse(await callDoor(context, "check_upload", input));
+  if (file.status === "ready") return { body: { file, ...await linkFor(context, file) } };
   const found = await inspectObject(file);
   try {
     const mime_type = await typeOf(file, stored_mime_type ?? "", found);

@@ -25,17 +25,37 @@ const named = (url: string, name: string) => `${url}&download=${encodeURICompone
 /** Links must stay with whoever came: neither kept on the way nor told to the next page nor found by a search. */
 export const PRIVATE = { "cache-control": "no-store", "referrer-policy": "no-referrer", "x-robots-tag": "noindex" };
 
-/** Storage's own link to an object, which works until it ends. Throws `unavailable` where Storage makes none. */
+/** A name may hold what means something else in an address (`?`), or is lost at its end (a space). */
+const addressOf = (name: string) => name.split("/").map(encodeURIComponent).join("/");
+/** For Storage, which undoes no more than `decodeURI` does before it signs. */
+const addressToSign = (name: string) => encodeURI(name).replaceAll("?", "%3F").replaceAll("#", "%23");
+
+/** Has a name in an address only what Storage signs as it is? What is not so has no link to a thumbnail. */
+export const hasPlainName = ({ file_path }: Pick<StoredFile, "file_path">) => !/[?#]/.test(file_path);
+
+/**
+ * Storage's own link to an object, which works until it ends. Throws `unavailable` where Storage makes none. Only its
+ * token is Storage's: in the address that comes with it the name is not encoded.
+ */
 export async function signLink(
   client: Client,
   { bucket_name, file_path }: Pick<StoredFile, "bucket_name" | "file_path">,
   { seconds = LINK_SECONDS, saveAs, transform }: { seconds?: number; saveAs?: string; transform?: Transform } = {},
 ): Promise<string> {
-  const { data, error } = await client.storage.from(bucket_name).createSignedUrl(file_path, seconds, { transform });
-  if (error) {
+  const bucket = client.storage.from(bucket_name);
+  const { address, error } = transform
+    ? await bucket.createSignedUrl(addressToSign(file_path), seconds, { transform })
+      .then(({ data, error }) => ({ address: data?.signedUrl, error }))
+    // A list takes names as they are.
+    : await bucket.createSignedUrls([file_path], seconds)
+      .then(({ data, error }) => ({ address: data?.[0]?.signedUrl, error: error ?? data?.[0]?.error }));
+  if (!address) {
     throw new OperationError("unavailable", "The file is stored, but no link could be made.", {}, { cause: error });
   }
-  return saveAs === undefined ? data.signedUrl : named(data.signedUrl, saveAs);
+  const token = address.slice(address.lastIndexOf("?token="));
+  const way = transform ? "render/image" : "object";
+  const url = `${env.supabaseUrl}/storage/v1/${way}/sign/${bucket_name}/${addressOf(file_path)}${token}`;
+  return saveAs === undefined ? url : named(url, saveAs);
 }
 
 /** A link for the caller to hand on, which also ends when the caller may no longer read the file. */

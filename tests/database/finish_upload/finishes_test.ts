@@ -81,10 +81,11 @@ for (
   });
 }
 
-Deno.test("a file that is finished already is file_not_pending", async () => {
+Deno.test("a file that is finished already is answered again, and is file_not_pending where other bytes were read", async () => {
   const { request } = await arrived();
-  await db.rpc("worker", "finish_upload", request);
-  const refusal = await db.refusal("worker", "finish_upload", request);
+  const finished = await db.rpc("worker", "finish_upload", request);
+  assertEquals(await db.rpc("worker", "finish_upload", request), finished);
+  const refusal = await db.refusal("worker", "finish_upload", { ...request, sha256: "f".repeat(64) });
   assertEquals([refusal.code, refusal.sqlstate], ["file_not_pending", "PT409"]);
 });
 

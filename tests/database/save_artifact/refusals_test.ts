@@ -30,6 +30,21 @@ for (const [what, fields, code] of bad) {
   });
 }
 
+for (const file_path of [" ", "a/ ", `${" ".repeat(255)}x`]) {
+  Deno.test(`the path ${JSON.stringify(file_path.slice(0, 5))}, which gives no name, is refused by name of the field`, async () => {
+    const project = await createProject(db);
+    const refusal = await db.refusal(project.editor.actor, "save_artifact", file(project.id, { file_path }));
+    const [field] = refusal.details.fields as { path: string }[];
+    assertEquals([refusal.code, field?.path], ["validation_failed", "file_path"]);
+    const { artifact } = await db.rpc(
+      project.editor.actor,
+      "save_artifact",
+      file(project.id, { file_path, name: "a name" }),
+    );
+    assertEquals([artifact.file_path, artifact.name], [file_path, "a name"]);
+  });
+}
+
 Deno.test("content of exactly 1 MiB is taken, and so is an empty file", async () => {
   const project = await createProject(db);
   for (const content of ["x".repeat(1024 * 1024), ""]) {

@@ -75,9 +75,12 @@ Deno.test("after three hours it is upload_expired", async () => {
   assertEquals((await db.refusal(project.editor.actor, "check_upload", ask)).code, "upload_expired");
 });
 
-Deno.test("once it is ready it is file_not_pending", async () => {
+Deno.test("once it is ready it is answered as it is, however late, and only to who began it", async () => {
   const { project, file, ask } = await waiting();
   await storeObject(db, file.file_path, 5);
   await db.rpc("worker", "finish_upload", { ...ask, file_size: 5, sha256: "a".repeat(64) });
-  assertEquals((await db.refusal(project.editor.actor, "check_upload", ask)).code, "file_not_pending");
+  await db.sql`update public.file_storage set created_at = now() - interval '3 hours' where id = ${file.id}`;
+  const answer = await db.rpc(project.editor.actor, "check_upload", ask);
+  assertEquals([answer.file.status, answer.file.sha256], ["ready", "a".repeat(64)]);
+  assertEquals((await db.refusal(project.owner.actor, "check_upload", ask)).code, "forbidden");
 });
