@@ -31,7 +31,8 @@ export class LineMerger {
     const pieces = this.#mergePieces([mine, mySide.surelyKept], [theirs, theirSide.surelyKept]);
     if (!pieces || isGuess(mine, base, theirs, pieces)) return null;
     const merged = Int32Array.from(pieces);
-    return holdsBoth(base, mySide, theirSide, merged) ? merged : null;
+    const isWithin = equal(merged, mine) || equal(merged, theirs);
+    return holdsBoth(base, mySide, theirSide, merged, isWithin) ? merged : null;
   }
 
   /** Cut at the lines that both sides kept in every reading, so that each reading of the whole is one of each piece. */

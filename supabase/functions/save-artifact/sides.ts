@@ -4,7 +4,8 @@ import { compare } from "./compare.ts";
 export interface Side {
   /** For each line of the base its place in the side's text in all readings, or -1. */
   surelyKept: Int32Array;
-  /** By line: how often it was added and deleted, in one of the readings. */
+  /** By line: how often it is in the side's text, and how often it was added and deleted in one of the readings. */
+  counts: Int32Array;
   added: Int32Array;
   deleted: Int32Array;
 }
@@ -14,25 +15,33 @@ export function sideOf(base: Int32Array, changed: Int32Array, count: number): Si
   const comparison = compare(base, changed, count);
   if (!comparison) return null;
   const { kept, surelyKept } = comparison;
-  const [inBase, inChanged] = [countLines(base, count), countLines(changed, count)];
+  const [inBase, counts] = [countLines(base, count), countLines(changed, count)];
   const deleted = countLines(base.filter((_, at) => kept[at] === -1), count);
-  const added = inChanged.map((times, line) => times - (inBase[line] ?? 0) + (deleted[line] ?? 0));
-  // A line that both have once was neither deleted nor added, wherever it stands by now.
-  for (let line = 0; line < count; line++) {
-    if (inBase[line] === 1 && inChanged[line] === 1) added[line] = deleted[line] = 0;
-  }
-  return { surelyKept, added, deleted };
+  const added = counts.map((times, line) => times - (inBase[line] ?? 0) + (deleted[line] ?? 0));
+  return { surelyKept, counts, added, deleted };
 }
 
-/** Is each line in the merged text as often as both sides' changes demand? What both did alike may count once. */
-export function holdsBoth(base: Int32Array, mine: Side, theirs: Side, merged: Int32Array): boolean {
-  const [inBase, inMerged] = [countLines(base, mine.added.length), countLines(merged, mine.added.length)];
-  return inMerged.every((times, line) => {
-    const [added, deleted] = [mine.added[line] ?? 0, mine.deleted[line] ?? 0];
-    const [theirAdded, theirDeleted] = [theirs.added[line] ?? 0, theirs.deleted[line] ?? 0];
-    const all = (inBase[line] ?? 0) + added + theirAdded - deleted - theirDeleted;
-    return times >= all - Math.min(added, theirAdded) && times <= all + Math.min(deleted, theirDeleted);
-  });
+/**
+ * Is each line in the merged text as often as both sides' changes demand? What both did alike may count once. Where
+ * `isWithin`, the merged text is one side's own, as when a request is sent again: then lines that repeat may have been
+ * added and deleted alike by both. All others were only moved where a side did both.
+ */
+export function holdsBoth(base: Int32Array, mine: Side, theirs: Side, merged: Int32Array, isWithin: boolean): boolean {
+  const [inBase, inMerged] = [base, merged].map((lines) => countLines(lines, mine.counts.length));
+  return inMerged?.every((times, line) => {
+    const was = inBase?.[line] ?? 0;
+    const repeats = Math.max(was, mine.counts[line] ?? 0, theirs.counts[line] ?? 0) > 1;
+    const [ours, others] = [mine, theirs].map((side) => changesOf(side, line, isWithin && repeats));
+    if (!ours || !others) return false;
+    const all = was + ours.added + others.added - ours.deleted - others.deleted;
+    return times >= all - Math.min(ours.added, others.added) && times <= all + Math.min(ours.deleted, others.deleted);
+  }) ?? false;
+}
+
+function changesOf(side: Side, line: number, countsMoves: boolean): { added: number; deleted: number } {
+  const [added, deleted] = [side.added[line] ?? 0, side.deleted[line] ?? 0];
+  const moved = countsMoves ? 0 : Math.min(added, deleted);
+  return { added: added - moved, deleted: deleted - moved };
 }
 
 function countLines(lines: Int32Array, count: number): Int32Array {
