@@ -1,7 +1,7 @@
 // Three-way merge of lines, as numbers: cut where both sides surely kept a line, and piece by piece by all the readings.
 import { mergeDiff3 } from "node-diff3";
 import { type Effort, mergeReadings, startEffort } from "./readings.ts";
-import { holdsBoth, type Side, sideOf } from "./sides.ts";
+import { holdsBoth, isDeletedByOne, type Side, sideOf } from "./sides.ts";
 import { equal } from "./texts.ts";
 
 /** Steps that node-diff3 may take, whose cost grows with the square of a text; about a tenth of a second. */
@@ -11,9 +11,6 @@ const MAX_COST = 5_000_000;
 const SLACK_LINES = 300;
 
 type Numbers = ArrayLike<number>;
-
-/** A side's text and where in it the lines of the base surely are. */
-type Kept = [text: Int32Array, surelyKept: Int32Array];
 
 /** Merges changes of one base. `count` is the number of different lines. */
 export class LineMerger {
@@ -28,7 +25,7 @@ export class LineMerger {
     if (equal(theirs, base)) return mine;
     const [mySide, theirSide] = [this.#sideOf(mine), this.#sideOf(theirs)];
     if (!mySide || !theirSide) return null;
-    const pieces = this.#mergePieces([mine, mySide.surelyKept], [theirs, theirSide.surelyKept]);
+    const pieces = this.#mergePieces([mine, mySide], [theirs, theirSide]);
     if (!pieces || isGuess(mine, base, theirs, pieces)) return null;
     const merged = Int32Array.from(pieces);
     const isWithin = equal(merged, mine) || equal(merged, theirs);
@@ -36,8 +33,10 @@ export class LineMerger {
   }
 
   /** Cut at the lines that both sides kept in every reading, so that each reading of the whole is one of each piece. */
-  #mergePieces([mine, inMine]: Kept, [theirs, inTheirs]: Kept): number[] | null {
+  #mergePieces([mine, mySide]: [Int32Array, Side], [theirs, theirSide]: [Int32Array, Side]): number[] | null {
     const { base } = this;
+    const [inMine, inTheirs] = [mySide.surelyKept, theirSide.surelyKept];
+    const byOne = (line: number) => isDeletedByOne(mySide, theirSide, line);
     const lines: number[] = [];
     const effort = startEffort();
     let [m, b, t] = [0, 0, 0];
@@ -45,7 +44,7 @@ export class LineMerger {
       const [cutM, cutT] = at < base.length ? [inMine[at] ?? -1, inTheirs[at] ?? -1] : [mine.length, theirs.length];
       if (cutM < 0 || cutT < 0) continue;
       if (cutM > m || at > b || cutT > t) {
-        const piece = mergePiece(mine.subarray(m, cutM), base.subarray(b, at), theirs.subarray(t, cutT), effort);
+        const piece = mergePiece(mine.subarray(m, cutM), base.subarray(b, at), theirs.subarray(t, cutT), effort, byOne);
         if (!piece) return null;
         append(lines, piece);
       }
@@ -65,13 +64,19 @@ export class LineMerger {
   }
 }
 
-function mergePiece(mine: Int32Array, base: Int32Array, theirs: Int32Array, effort: Effort): Numbers | null {
+function mergePiece(
+  mine: Int32Array,
+  base: Int32Array,
+  theirs: Int32Array,
+  effort: Effort,
+  byOne: (line: number) => boolean,
+): Numbers | null {
   if (equal(mine, base) || equal(mine, theirs)) return theirs;
   if (equal(theirs, base)) return mine;
   const { head, tail } = farEnds(mine, base, theirs);
   const [inMine, inBase, inTheirs] = [mine, base, theirs].map((lines) => lines.subarray(head, lines.length - tail));
   if (!inMine || !inBase || !inTheirs) return null;
-  const merged = mergeReadings(inMine, inBase, inTheirs, effort);
+  const merged = mergeReadings(inMine, inBase, inTheirs, effort, byOne);
   if (!merged || isGuess(inMine, inBase, inTheirs, merged)) return null;
   return append(append(Array.from(base.subarray(0, head)), merged), base.subarray(base.length - tail));
 }

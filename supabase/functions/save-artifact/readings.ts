@@ -37,17 +37,19 @@ const enum Seen {
 
 /**
  * The one text of the readings in which most was done by both alike and, of those, fewest changes touch; `undefined`
- * where these give several texts, or there is too much to see; null where all readings change a line twice.
+ * where these give several texts, or there is too much to see; null where all readings change a line twice. A line
+ * `isDeletedByOne` where the other side has it still, maybe elsewhere.
  */
 export function mergeReadings(
   mine: Int32Array,
   base: Int32Array,
   theirs: Int32Array,
   effort: Effort,
+  isDeletedByOne: (line: number) => boolean,
 ): number[] | null | undefined {
   effort.left -= base.length * (mine.length + theirs.length) / CELLS_PER_VISIT;
   if (effort.left < 0 || mine.length + base.length + theirs.length > MAX_LINES) return undefined;
-  const texts = new Walk(new Changes(base, mine), new Changes(base, theirs), effort).results();
+  const texts = new Walk(new Changes(base, mine), new Changes(base, theirs), effort, isDeletedByOne).results();
   if (texts?.length === 0) return null;
   return texts?.length === 1 ? texts[0] : undefined;
 }
@@ -142,7 +144,12 @@ class Walk {
   readonly #known = new Map<number, Found>();
   readonly #tails = new Map<Tail | null, Map<number, Tail>>();
 
-  constructor(readonly mine: Changes, readonly theirs: Changes, readonly effort: Effort) {}
+  constructor(
+    readonly mine: Changes,
+    readonly theirs: Changes,
+    readonly effort: Effort,
+    readonly isDeletedByOne: (line: number) => boolean,
+  ) {}
 
   /** Different merged texts, two at most; null where looking would take too long. */
   results(): number[][] | null {
@@ -198,7 +205,9 @@ class Walk {
       if (side !== Open.Mine) next.theirsChanging = true;
       if (!(continues && state.inserting)) {
         const deleted = { ...next, i: i + 1, inserting: false, pure: false };
-        if (side === Open.Both && mine("delete") && theirs("delete")) {
+        // Who deleted a line and who moved it did not do the same.
+        const isShared = side === Open.Both && !this.isDeletedByOne(this.mine.base[i] ?? -1);
+        if (isShared && mine("delete") && theirs("delete")) {
           yield [{ ...deleted, seen: seen | Seen.BothDeleted }, { worth }];
         }
         if (side === Open.Mine && mine("delete") && theirs("keep")) {

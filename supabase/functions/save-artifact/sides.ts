@@ -21,6 +21,13 @@ export function sideOf(base: Int32Array, changed: Int32Array, count: number): Si
   return { surelyKept, counts, added, deleted };
 }
 
+/** Is the line in no text twice, and one side deleted it while the other has it, maybe at another place? */
+export function isDeletedByOne(mine: Side, theirs: Side, line: number): boolean {
+  const [inMine, inTheirs] = [mine.counts[line] ?? 0, theirs.counts[line] ?? 0];
+  const inBase = inMine - (mine.added[line] ?? 0) + (mine.deleted[line] ?? 0);
+  return inBase === 1 && inMine + inTheirs === 1;
+}
+
 /**
  * Is each line in the merged text as often as both sides' changes demand? What both did alike may count once. Where
  * `isWithin`, the merged text is one side's own, as when a request is sent again: then lines that repeat may have been
