@@ -1,7 +1,7 @@
 // Contract of the function complete-task: how a worker gets work, keeps it and reports it.
 import * as z from "zod";
 import { lazy, operation } from "./operation.ts";
-import { execution, id, json, jsonObject, MEBIBYTE, task, time } from "./values.ts";
+import { artifactMetadata, execution, id, json, jsonObject, MEBIBYTE, task, time } from "./values.ts";
 
 const leaseSeconds = lazy(() => z.int().min(1).max(86_400));
 
@@ -85,7 +85,7 @@ const taskArtifact = lazy(() =>
       name: z.string().min(1).max(255).optional(),
       language: z.string().max(100).optional(),
       type: z.enum(["file", "component", "snippet"]).optional(),
-      metadata: jsonObject().optional(),
+      metadata: artifactMetadata().optional(),
       base_version: z.int32().min(0).optional(),
     }),
   ])

@@ -1,7 +1,7 @@
 // Contract of the function save-artifact: versioned text files of a project.
 import * as z from "zod";
 import { lazy, operation } from "./operation.ts";
-import { id, jsonObject, MEBIBYTE, moment, time } from "./values.ts";
+import { artifactMetadata, id, jsonObject, MEBIBYTE, moment, time } from "./values.ts";
 
 /** A version of a file without its text. */
 export const artifactVersion = lazy(() =>
@@ -56,7 +56,7 @@ export const saveArtifact = operation({
       task_id: id().optional(),
       /** The lease that a worker holds the task under: with it, a save that comes after the lease is refused. */
       lease_token: id().optional(),
-      metadata: jsonObject().optional(),
+      metadata: artifactMetadata().optional(),
       base_version: baseVersion().optional(),
       /** What to do when the file has moved on since base_version: refuse (the default) or merge the two changes. */
       on_conflict: z.enum(["fail", "merge"]).optional(),
@@ -177,7 +177,7 @@ export const artifactSnapshot = operation({
       /** The path after which the page begins. */
       after: z.string().max(1024).optional(),
       limit: z.coerce.number<number>().int().min(1).max(1000).optional(),
-      /** Whether the texts come along; a page then ends after about 2 MiB of them. */
+      /** Whether the texts come along. A page ends after about 2 MiB of metadata and texts, too: ask on by next_after. */
       with_content: z.stringbool().optional(),
       format: z.enum(["json", "zip"]).optional(),
     }),

@@ -20,6 +20,14 @@ export const moment = lazy(() =>
 export const json = lazy((): z.ZodType<Json> => z.any());
 export const jsonObject = lazy((): z.ZodType<{ [key: string]: Json }> => z.record(z.string(), z.any()));
 
+/** What comes along with a version of a file, read by all who read the project's files: at most 16 KiB as JSON. */
+export const artifactMetadata = lazy(() =>
+  jsonObject().refine(
+    (metadata) => new TextEncoder().encode(JSON.stringify(metadata)).length <= 16_384,
+    "must have at most 16 KiB as JSON",
+  )
+);
+
 export const task = lazy(() =>
   z.object({
     id: id(),

@@ -121,7 +121,7 @@ Deno.test("save_artifact merge: hunks, put into the base, give each side back", 
   for (let run = 0; run < RUNS; run++) {
     const base = Array.from({ length: random(20) }, () => `line ${random(15)}`);
     const [mine, theirs] = [0, 1].map(() => apply(base, makeChanges(random, base.length, 5))) as [string[], string[]];
-    const { yours, theirs: hunks } = merge(text(mine), text(base), text(theirs));
+    const { yours, theirs: hunks } = merge(text(mine), text(base), text(theirs)).hunks();
     for (const [side, changed] of [[yours, mine], [hunks, theirs]] as const) {
       const changes = side.map(({ buffer1, buffer2 }) => ({
         from: buffer1.offset,

@@ -27,6 +27,24 @@ const CLEAN: [string, string, string, string, string][] = [
   ["changes to lines side by side", "a\nb\n", "A\nb\n", "a\nB\n", "A\nB\n"],
   ["an added line and a change of the one before it", "a\nb\nc\n", "a\nB\nc\n", "a\nb\nx\nc\n", "a\nB\nx\nc\n"],
   ["a line added after a last one without an end, and a change of that", "a\nb", "a\nB", "a\nb\nc", "a\nB\nc"],
+  ["the final newline added by both", "a\nb\nc", "a\nb\nC\n", "a\nB\nc\n", "a\nB\nC\n"],
+  [
+    "the final newline of Windows added by both",
+    "a\r\nb\r\nc",
+    "a\r\nb\r\nC\r\n",
+    "a\r\nB\r\nc\r\n",
+    "a\r\nB\r\nC\r\n",
+  ],
+  ["the final newline added by one", "a\nb\nc", "a\nb\nc\n", "A\nb\nc", "A\nb\nc\n"],
+  ["the final newline taken by one", "a\nb\nc\n", "a\nb\nc", "a\nb\nC\n", "a\nb\nC"],
+  [
+    "a block moved past another and a line deleted in it",
+    "h\nq0\nq1\nq2\n-\np0\np1\np2\ne\n",
+    "h\np0\np1\np2\n-\nq0\nq1\nq2\ne\n",
+    "h\nq0\nq1\nq2\n-\np0\np2\ne\n",
+    "h\np0\np2\n-\nq0\nq1\nq2\ne\n",
+  ],
+  ["a line moved and one before it deleted", "u\nd\nX\n", "X\nu\nd\n", "u\nX\n", "X\nu\n"],
   ["line ends of Windows", "a\r\nb\r\nc\r\n", "A\r\nb\r\nc\r\n", "a\r\nb\r\nC\r\n", "A\r\nb\r\nC\r\n"],
   [
     "lines named like an object's own",
@@ -52,6 +70,7 @@ const CONFLICTS: [string, string, string, string][] = [
   ["two texts at the same place", "a\nb\n", "a\nx\nb\n", "a\ny\nb\n"],
   ["a text amid lines that were removed", "a\nb\nc\nd\n", "a\nd\n", "a\nb\nx\nc\nd\n"],
   ["a deletion and a text that may stand before or after it", "a\n\n\nb\n", "a\n\nb\n", "a\n\nx\n\nb\n"],
+  ["a line moved and the same line deleted", "a\nx\nb\nc\nd\n", "a\nb\nc\nd\nx\n", "a\nb\nc\nd\n"],
   ["everything rewritten twice", "a\n", "x\n", "y\n"],
 ];
 

@@ -9,8 +9,8 @@ export interface Conflict {
   headVersion: number;
   /** Both changes in one text, or null where they touch the same lines, or make more of a text than may be. */
   merged: string | null;
-  /** `artifact_conflict`, with everything the caller needs to decide. */
-  refusal: OperationError;
+  /** `artifact_conflict`, with everything the caller needs to decide; worked out when it is to be said. */
+  refusal: () => OperationError;
 }
 
 interface Attempt {
@@ -38,22 +38,24 @@ export async function conflictOf(context: AppContext, attempt: Attempt, error: O
   const { file_path, head_version: known } = place().parse(error.details);
   const base_version = attempt.base_version ?? 0;
   const { head, base } = await readSides(context, attempt.project_id, file_path, base_version, known);
-  if (!head || !base) return { headVersion: known, merged: null, refusal: error };
+  if (!head || !base) return { headVersion: known, merged: null, refusal: () => error };
 
   // Where there is no file, its text is empty; but a change is never merged into a file that somebody deleted.
-  const { merged, yours, theirs } = merge(attempt.content, base.content ?? "", head.content ?? "");
+  const { merged, hunks } = merge(attempt.content, base.content ?? "", head.content ?? "");
   const mergeable = merged !== null && !head.is_deleted && new TextEncoder().encode(merged).length <= MEBIBYTE;
   const { version: head_version, content, is_deleted, created_by, created_at } = head;
-  const details = {
-    file_path,
-    base_version,
-    head_version,
-    base: { version: base_version, content: base.content ?? "" },
-    head: { version: head_version, content, is_deleted, created_by, created_at },
-    hunks: { yours, theirs },
-    mergeable,
+  const refusal = () => {
+    const details = {
+      file_path,
+      base_version,
+      head_version,
+      base: { version: base_version, content: base.content ?? "" },
+      head: { version: head_version, content, is_deleted, created_by, created_at },
+      hunks: hunks(),
+      mergeable,
+    };
+    const message = `The file is at version ${head_version}; your change was based on version ${base_version}.`;
+    return new OperationError("artifact_conflict", message, details, { cause: error });
   };
-  const message = `The file is at version ${head_version}; your change was based on version ${base_version}.`;
-  const refusal = new OperationError("artifact_conflict", message, details, { cause: error });
   return { headVersion: head_version, merged: mergeable ? merged : null, refusal };
 }

@@ -1,79 +1,65 @@
 // Three-way merge of texts by lines, in bounded time. A merge is taken only where it is the one that can have been
 // meant: `docs/artifacts.md` says what that promises.
-import { mergeDiff3 } from "node-diff3";
-import { commonLines } from "./anchors.ts";
-import { type Hunk, hunksOf, isComparable } from "./hunks.ts";
-import { type Effort, mergeReadings, startEffort } from "./readings.ts";
+import { type Hunk, hunksOf } from "./hunks.ts";
+import { LineMerger } from "./merge_lines.ts";
+import { equal, Lines } from "./texts.ts";
 
 export interface Merge {
   /** Both changes in one text, or null where they overlap or cannot be told apart. */
   merged: string | null;
-  yours: Hunk[];
-  theirs: Hunk[];
+  /** What each side changed; worked out when asked for. */
+  hunks: () => { yours: Hunk[]; theirs: Hunk[] };
 }
 
 /** Merges what `mine` and `theirs` each changed in `base`. */
 export function merge(mine: string, base: string, theirs: string): Merge {
-  return { merged: mergeForGood(mine, base, theirs), yours: hunksOf(base, mine), theirs: hunksOf(base, theirs) };
+  return {
+    merged: mergeForGood(mine, base, theirs),
+    hunks: () => ({ yours: hunksOf(base, mine), theirs: hunksOf(base, theirs) }),
+  };
+}
+
+/** Line ends stand between lines and belong to none; whether the last line has one is a matter of its own. */
+interface Text {
+  lines: Int32Array;
+  /** A text without lines leaves it open. */
+  ended: boolean | undefined;
 }
 
 /** A merge that either side may send once more, after a lost answer, without changing what came of it. */
-function mergeForGood(mine: string, base: string, theirs: string): string | null {
-  const merged = mergeTexts(mine, base, theirs);
-  const isLasting = (side: string) => merged === null || (mergeTexts(side, base, merged) ?? merged) === merged;
-  return isLasting(mine) && isLasting(theirs) ? merged : null;
-}
-
-function mergeTexts(one: string, base: string, other: string): string | null {
+function mergeForGood(one: string, base: string, other: string): string | null {
+  if (one === base || one === other) return other;
+  if (other === base) return one;
   // In an order of their own, so that it does not matter who was first, also where looking takes too long.
   const [mine, theirs] = one < other ? [one, other] : [other, one];
-  // Line ends stand between lines and belong to none, so that a last line without one can be changed beside new ones.
-  const texts = [mine, base, theirs];
-  const end = texts.some((text) => /(?<!\r)\n/.test(text)) ? "\n" : "\r\n";
-  const last = texts.every((text) => text.endsWith(end)) ? end : "";
-  const linesOf = (text: string) =>
-    text === "" && !base.endsWith(end) ? [] : text.slice(0, text.length - last.length).split(end);
-  const lines = mergeLines(linesOf(mine), linesOf(base), linesOf(theirs));
-  return lines && (lines.length === 0 ? "" : lines.join(end) + last);
+  const end = [mine, base, theirs].some((text) => /(?<!\r)\n/.test(text)) ? "\n" : "\r\n";
+  const lines = new Lines();
+  const read = (text: string): Text => {
+    if (text === "") return { lines: new Int32Array(), ended: undefined };
+    const ended = text.endsWith(end);
+    return { lines: lines.numbersOf((ended ? text.slice(0, -end.length) : text).split(end)), ended };
+  };
+  const [mineText, baseText, theirsText] = [read(mine), read(base), read(theirs)];
+  const merger = new LineMerger(baseText.lines, lines.count);
+  const mergeTexts = (left: Text, right: Text): string | null => {
+    const ended = mergeEnds(left.ended, baseText.ended, right.ended);
+    const merged = ended === null ? null : merger.merge(left.lines, right.lines);
+    return merged && lines.linesOf(merged).join(end) + (ended && merged.length > 0 ? end : "");
+  };
+
+  const merged = mergeTexts(mineText, theirsText);
+  if (merged === null) return null;
+  const mergedText = read(merged);
+  const isLasting = (side: Text) => {
+    if (equal(side.lines, mergedText.lines) && side.ended === mergedText.ended) return true;
+    return (mergeTexts(side, mergedText) ?? merged) === merged;
+  };
+  return isLasting(mineText) && isLasting(theirsText) ? merged : null;
 }
 
-function mergeLines(mine: string[], base: string[], theirs: string[]): string[] | null {
-  if (equal(mine, base) || equal(mine, theirs)) return theirs;
-  if (equal(theirs, base)) return mine;
-  const merged = mergePieces(mine, base, theirs);
-  return merged && isGuess(mine, base, theirs, merged) ? null : merged;
+/** Does the last line have an end? null where there was none yet and the two differ. */
+function mergeEnds(mine: Text["ended"], base: Text["ended"], theirs: Text["ended"]): Text["ended"] | null {
+  const [left, right] = [mine ?? base, theirs ?? base];
+  if (left === right || left === base) return right;
+  return right === base ? left : null;
 }
-
-/** Cut at what all three surely have in common, texts of any size fall into pieces that can be compared. */
-function mergePieces(mine: string[], base: string[], theirs: string[]): string[] | null {
-  const parts: string[][] = [];
-  const effort = startEffort();
-  let [m, b, t] = [0, 0, 0];
-  for (
-    const [cutM, cutB, cutT] of [...commonLines(mine, base, theirs), [mine.length, base.length, theirs.length] as const]
-  ) {
-    const merged = mergePiece(mine.slice(m, cutM), base.slice(b, cutB), theirs.slice(t, cutT), effort);
-    if (!merged) return null;
-    parts.push(merged, base.slice(cutB, cutB + 1));
-    [m, b, t] = [cutM + 1, cutB + 1, cutT + 1];
-  }
-  return parts.flat();
-}
-
-function mergePiece(mine: string[], base: string[], theirs: string[], effort: Effort): string[] | null {
-  if (equal(mine, base) || equal(mine, theirs)) return theirs;
-  if (equal(theirs, base)) return mine;
-  const merged = mergeReadings(mine, base, theirs, effort);
-  return merged && !isGuess(mine, base, theirs, merged) ? merged : null;
-}
-
-/** Does git's way give another text? That happens only where lines repeat, and then one of the two is a guess. */
-function isGuess(mine: string[], base: string[], theirs: string[], merged: string[]): boolean {
-  if (!isComparable(base, mine) || !isComparable(base, theirs)) return false;
-  const usual = mergeDiff3(mine, base, theirs);
-  return !usual.conflict && !equal(usual.result, merged);
-}
-
-/** Are they the same lines? */
-const equal = (left: string[], right: string[]): boolean =>
-  left.length === right.length && left.every((line, index) => line === right[index]);

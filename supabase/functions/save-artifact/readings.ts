@@ -37,32 +37,37 @@ const enum Seen {
 
 /**
  * The one text of the readings in which most was done by both alike and, of those, fewest changes touch; `undefined`
- * where these give several texts, or there is too much to see; null where all readings change a line twice.
+ * where these give several texts, or there is too much to see; null where all readings change a line twice. A line
+ * `isDeletedByOne` where the other side has it still, maybe elsewhere.
  */
 export function mergeReadings(
-  mine: string[],
-  base: string[],
-  theirs: string[],
+  mine: Int32Array,
+  base: Int32Array,
+  theirs: Int32Array,
   effort: Effort,
-): string[] | null | undefined {
+  isDeletedByOne: (line: number) => boolean,
+): number[] | null | undefined {
   effort.left -= base.length * (mine.length + theirs.length) / CELLS_PER_VISIT;
   if (effort.left < 0 || mine.length + base.length + theirs.length > MAX_LINES) return undefined;
-  const texts = new Walk(new Changes(base, mine), new Changes(base, theirs), effort).results();
+  const texts = new Walk(new Changes(base, mine), new Changes(base, theirs), effort, isDeletedByOne).results();
   if (texts?.length === 0) return null;
   return texts?.length === 1 ? texts[0] : undefined;
 }
 
+/** More than any way costs, with a step's price on top. */
+const IMPOSSIBLE = 2 ** 30;
+
 /** The cheapest ways from one text to another: fewest changed lines first, then fewest stretches of them. */
 class Changes {
-  readonly #costs: [kept: Float64Array, changing: Float64Array];
+  readonly #costs: [kept: Int32Array, changing: Int32Array];
   readonly #width: number;
   readonly #line: number;
 
-  constructor(readonly base: string[], readonly changed: string[]) {
+  constructor(readonly base: Int32Array, readonly changed: Int32Array) {
     this.#width = changed.length + 1;
     this.#line = base.length + changed.length + 1;
     const size = (base.length + 1) * this.#width;
-    this.#costs = [new Float64Array(size), new Float64Array(size)];
+    this.#costs = [new Int32Array(size), new Int32Array(size)];
     for (let i = base.length; i >= 0; i--) {
       for (let j = changed.length; j >= 0; j--) {
         if (this.ends(i, j)) continue;
@@ -86,10 +91,12 @@ class Changes {
   }
 
   #after(i: number, j: number, step: Step): number {
-    if (step !== "insert" && i === this.base.length || step !== "delete" && j === this.changed.length) return Infinity;
-    if (step === "keep" && this.base[i] !== this.changed[j]) return Infinity;
+    if (step !== "insert" && i === this.base.length || step !== "delete" && j === this.changed.length) {
+      return IMPOSSIBLE;
+    }
+    if (step === "keep" && this.base[i] !== this.changed[j]) return IMPOSSIBLE;
     const at = (step === "insert" ? i : i + 1) * this.#width + (step === "delete" ? j : j + 1);
-    return this.#costs[step === "keep" ? 0 : 1][at] ?? Infinity;
+    return this.#costs[step === "keep" ? 0 : 1][at] ?? IMPOSSIBLE;
   }
 }
 
@@ -112,13 +119,13 @@ interface State {
 
 /** What a step adds: a line of the merged text, and what counts for or against the reading. */
 interface Cost {
-  line?: string | undefined;
+  line?: number | undefined;
   worth?: number;
 }
 
 /** A text that ends here, shared by all that begin differently. */
 interface Tail {
-  line: string;
+  line: number;
   rest: Tail | null;
 }
 
@@ -135,17 +142,22 @@ const SHARED = MAX_LINES;
 
 class Walk {
   readonly #known = new Map<number, Found>();
-  readonly #tails = new Map<Tail | null, Map<string, Tail>>();
+  readonly #tails = new Map<Tail | null, Map<number, Tail>>();
 
-  constructor(readonly mine: Changes, readonly theirs: Changes, readonly effort: Effort) {}
+  constructor(
+    readonly mine: Changes,
+    readonly theirs: Changes,
+    readonly effort: Effort,
+    readonly isDeletedByOne: (line: number) => boolean,
+  ) {}
 
   /** Different merged texts, two at most; null where looking would take too long. */
-  results(): string[][] | null {
+  results(): number[][] | null {
     const start = { i: 0, j: 0, k: 0, open: Open.None, seen: 0, inserting: false, pure: true };
     const { tails } = this.#from({ ...start, mineChanging: false, theirsChanging: false });
     if (this.effort.left < 0) return null;
     return tails.map((tail) => {
-      const lines: string[] = [];
+      const lines: number[] = [];
       for (; tail; tail = tail.rest) lines.push(tail.line);
       return lines;
     });
@@ -193,7 +205,9 @@ class Walk {
       if (side !== Open.Mine) next.theirsChanging = true;
       if (!(continues && state.inserting)) {
         const deleted = { ...next, i: i + 1, inserting: false, pure: false };
-        if (side === Open.Both && mine("delete") && theirs("delete")) {
+        // Who deleted a line and who moved it did not do the same.
+        const isShared = side === Open.Both && !this.isDeletedByOne(this.mine.base[i] ?? -1);
+        if (isShared && mine("delete") && theirs("delete")) {
           yield [{ ...deleted, seen: seen | Seen.BothDeleted }, { worth }];
         }
         if (side === Open.Mine && mine("delete") && theirs("keep")) {
@@ -224,7 +238,7 @@ class Walk {
     return (place * 64 + flags) * 32 + seen;
   }
 
-  #tail(line: string, rest: Tail | null): Tail {
+  #tail(line: number, rest: Tail | null): Tail {
     let lines = this.#tails.get(rest);
     if (!lines) this.#tails.set(rest, lines = new Map());
     let tail = lines.get(line);

@@ -27,12 +27,12 @@ const isConflict = (error: unknown): error is OperationError =>
 async function mergeAndSave(context: AppContext, input: Save, conflict: OperationError): Promise<Answer> {
   for (let merges = 1;; merges++) {
     const { headVersion, merged, refusal } = await conflictOf(context, input, conflict);
-    if (merged === null) throw refusal;
+    if (merged === null) throw refusal();
     try {
       return await saveOnce(context, { ...input, content: merged, base_version: headVersion }, true);
     } catch (error) {
       if (!isConflict(error)) throw error;
-      if (merges === MAX_MERGES) throw refusal;
+      if (merges === MAX_MERGES) throw refusal();
       conflict = error;
     }
   }
@@ -43,7 +43,7 @@ export const save = route(saveArtifact, async ({ on_conflict, ...input }, contex
     return await saveOnce(context, input, false);
   } catch (error) {
     if (!isConflict(error)) throw error;
-    if (on_conflict !== "merge") throw (await conflictOf(context, input, error)).refusal;
+    if (on_conflict !== "merge") throw (await conflictOf(context, input, error)).refusal();
     // Two hundred merges of one file at once would each be late two hundred times.
     return await inLine(`${input.project_id} ${input.file_path}`, () => mergeAndSave(context, input, error));
   }
