@@ -61,6 +61,7 @@ export function readArguments(args: string[]): Arguments | "help" {
   if (!Number.isInteger(port) || port < 1024 || port > 65534) {
     throw new UserError(`--port must be a whole number from 1024 to 65534: got '${values.port}'.`);
   }
+  if (values.dir === "") throw new UserError("--dir must not be empty: leave it out for the usual directory.");
   const directory = values.dir === undefined ? resolve(REPOSITORY, DEFAULT_DIRECTORY) : resolve(values.dir);
   const databaseUrl = values["database-url"];
   if (databaseUrl === "") throw new UserError("--database-url must not be empty: leave it out for an own PostgreSQL.");

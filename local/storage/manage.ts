@@ -52,8 +52,10 @@ export const moveObject: Operation = async (call, services) => {
     const [origin] = await findObject(tx, source.bucket, source.name);
     if (!origin) throw objectNotFound();
     const change = { bucket_id: target.bucket, name: target.name, ...ownership(ownerOf(call.scope.caller)) };
+    // By its name too: who waited for another's move finds nothing under it any more.
     const [moved] = await tx<{ id: string }[]>`
-      update storage.objects set ${tx(change)} where id = ${origin.id} returning id`;
+      update storage.objects set ${tx(change)}
+      where id = ${origin.id} and bucket_id = ${source.bucket} and name = ${source.name} returning id`;
     if (!moved) throw objectNotFound();
     return moved.id;
   });

@@ -12,6 +12,8 @@ export interface OperationHead {
   readonly summary: string;
   /** Whose credential is taken: a person's token, the secret key of a worker, or both; empty where none is asked for. */
   readonly callers: readonly ("user" | "secret")[];
+  /** Who may call it as `supabase.rpc(name)` as well, where that is not the same people: what more than rows is part of it. */
+  readonly rpc?: readonly ("user" | "secret")[];
   /** `none`: the input is the query and the parameters of the path. */
   readonly body: "json" | "multipart" | "none";
   /** Success statuses, the usual one first. 204 and 302 have no body. */

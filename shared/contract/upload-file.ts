@@ -47,6 +47,7 @@ export const uploadFile = operation({
   summary: "Upload a file as multipart/form-data: project_id (first), file, and optionally path. Streamed, at most " +
     "50 MiB. What the bytes are is found out, and a content type that is not true is refused.",
   callers: ["user", "secret"],
+  rpc: [],
   body: "multipart",
   /** The fields beside `file`. */
   input: () => z.object({ project_id: id(), path: path() }),
@@ -102,6 +103,7 @@ export const finishUpload = operation({
     "Finish a direct upload: reads what arrived, and makes the file ready where size and type are as declared. " +
     "Where they are not, the upload is taken back. Sent again, it answers the file that is ready.",
   callers: ["user", "secret"],
+  rpc: ["secret"],
   body: "json",
   input: () => z.object({ file_id: id() }),
   output: withLink,
@@ -139,6 +141,7 @@ export const openLink = operation({
   path: "/content/:token",
   summary: "Where a `signed_url` leads: redirects to Storage, while who got the link may read the file. For anyone.",
   callers: [],
+  rpc: ["secret"],
   body: "none",
   input: () => z.object({ token: z.string().max(1000) }),
   output: () => z.null(),
@@ -184,6 +187,7 @@ export const openShare = operation({
   path: "/shared/:token",
   summary: "Go to a shared file: counts one download and redirects to a link that lives a minute. For anyone.",
   callers: [],
+  rpc: ["secret"],
   body: "none",
   input: () => z.object({ token: z.string().max(200) }),
   output: () => z.null(),

@@ -66,6 +66,27 @@ Deno.test("connection: people and workers at once each keep their own rights", a
   }
 });
 
+Deno.test("connection: a statement that takes long holds up nobody else's while one is free", async () => {
+  const key = crypto.randomUUID();
+  const waiting: ReturnType<typeof start>[] = [];
+  // Every connection has met the statement before: only then are others lined up behind it.
+  for (let round = 0; round < 3; round++) {
+    await Promise.all(Array.from({ length: 12 }, () => start(direct, team.editor.token, crypto.randomUUID())));
+  }
+  await sql().begin(async (tx) => {
+    await tx`select pg_advisory_xact_lock(private.lock_key('start:' || ${workflow_id} || ${key}))`;
+    for (let one = 0; one < 3; one++) waiting.push(start(direct, team.editor.token, key));
+    for (let held = 0; held < waiting.length;) {
+      const [row] =
+        await sql()`select count(*)::integer as n from pg_locks where locktype = 'advisory' and not granted`;
+      held = row?.n ?? 0;
+    }
+    const others = await Promise.all(Array.from({ length: 12 }, () => start(direct, team.editor.token)));
+    assertEquals(new Set(others.map(({ status }) => status)), new Set([201]));
+  });
+  assertEquals(new Set((await Promise.all(waiting)).map(({ status }) => status)), new Set([200, 201]));
+});
+
 Deno.test("connection: where none can be made the Data API answers", async () => {
   await using process = await startWith({ SUPABASE_DB_URL: "postgresql://postgres:postgres@127.0.0.1:9/postgres" });
   assertEquals((await start(process, team.editor.token)).status, 201);
@@ -89,7 +110,7 @@ Deno.test("connection: one that breaks in the middle is unavailable, and the nex
   const key = crypto.randomUUID();
   const broken = await sql().begin(async (tx) => {
     // Two starts with one key take turns: this one is made to wait.
-    await tx`select pg_advisory_xact_lock(hashtextextended('start:' || ${workflow_id} || ${key}, 0))`;
+    await tx`select pg_advisory_xact_lock(private.lock_key('start:' || ${workflow_id} || ${key}))`;
     const pending = start(process, team.editor.token, key);
     for (let stopped = 0; stopped === 0;) {
       await new Promise((resolve) => setTimeout(resolve, 50));

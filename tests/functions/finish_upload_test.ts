@@ -97,7 +97,10 @@ Deno.test("finish_upload: 45 MiB in pieces of 6 MiB, cut in mid-piece and resume
   const methods = await sendInPieces(signed, bytes, [9_000_000, 30_000_000]);
   // Eight pieces in one go would need eight of these.
   assert(methods.filter((method) => method === "PATCH").length > 8, methods.join());
-  assertEquals(methods.filter((method) => method === "POST" || method === "HEAD"), ["POST", "HEAD", "HEAD"]);
+  // One beginning, and a question how far it got after each cut; a busy machine makes the client ask more often.
+  const others = methods.filter((method) => method !== "PATCH");
+  assertEquals([others[0], new Set(others.slice(1))], ["POST", new Set(["HEAD"])]);
+  assert(others.length >= 3, others.join());
   const { file, signed_url } = assertAnswer(await finish(project.editor, signed), finishUpload, 200);
   assertEquals([file.status, file.file_size, file.sha256], ["ready", bytes.byteLength, await sha256(bytes)]);
   const download = new Uint8Array(await (await fetch(signed_url)).arrayBuffer());

@@ -116,6 +116,11 @@ Deno.test("a second stack on the same directory is refused in one sentence", asy
   );
 });
 
+Deno.test("an empty --dir is refused in one sentence, and nothing becomes the state's directory", async () => {
+  const { code, error } = await run("start", "--port", String(freePorts()), "--dir", "");
+  assertEquals([code, error], [1, "--dir must not be empty: leave it out for the usual directory."]);
+});
+
 Deno.test("a busy port is named in one sentence, and nothing is left behind", async () => {
   const elsewhere = `${directory}-elsewhere`;
   const gateway = await run("start", "--port", String(port), "--dir", elsewhere);

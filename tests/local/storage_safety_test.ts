@@ -187,3 +187,28 @@ test("a sweep removes bytes that no row points at, and only those", async () => 
     await Deno.remove(directory, { recursive: true });
   }
 });
+
+test("of three moves of one object at once one succeeds, and the object is where that one says", async () => {
+  const start = own("moved by three");
+  await ok(files().upload(start, "x", { contentType: "text/plain" }));
+  const targets = ["a", "b", "c"].map((name) => own(`moved to ${name}`));
+  const moves: ReturnType<ReturnType<typeof files>["move"]>[] = [];
+  await sql.begin(async (tx) => {
+    await tx`select from storage.objects where bucket_id = ${bucket} and name = ${start} for update`;
+    moves.push(...targets.map((target) => files().move(start, target)));
+    for (const move of moves) move.catch(() => {});
+    let waiting = 0;
+    while (waiting < targets.length) {
+      const [row] = await sql<{ n: number }[]>`
+        select count(*)::integer as n from pg_stat_activity
+        where wait_event_type = 'Lock' and query like '%update storage.objects set%'`;
+      waiting = row?.n ?? 0;
+    }
+  });
+  const answers = await Promise.all(moves);
+  assertEquals(answers.filter(({ error }) => error === null).length, 1);
+  const index = answers.findIndex(({ error }) => error === null);
+  const found = await sql<{ name: string }[]>`
+    select name from storage.objects where bucket_id = ${bucket} and name in ${sql([start, ...targets])}`;
+  assertEquals(found.map(({ name }) => name), [targets[index] ?? ""]);
+});

@@ -101,10 +101,16 @@ async function operationsPage(): Promise<string> {
 
 function describe(slug: string, operation: Operation): string {
   const path = operation.path === "/" ? "" : operation.path;
-  const callers = operation.callers.map((caller) => caller === "user" ? "people" : "workers").join(" and ");
+  const named = (callers: Operation["callers"]) =>
+    callers.map((caller) => caller === "user" ? "people" : "workers").join(" and ");
+  const { callers, rpc = callers } = operation;
+  const roads = [
+    callers.length > 0 ? `For ${named(callers)}` : "",
+    rpc.length > 0 ? `also \`supabase.rpc("${operation.name}")\`${rpc === callers ? "" : ` for ${named(rpc)}`}` : "",
+  ].filter(Boolean).join("; ");
   return [
     `### \`${operation.method} /${slug}${path}\``,
-    `${operation.summary} For ${callers}; also \`supabase.rpc("${operation.name}")\` where no service beyond the database is needed.`,
+    `${operation.summary} ${roads}.`.replace(". also", ". Also"),
     `Takes (${operation.body === "none" ? "query" : operation.body}):`,
     fieldTable(operation.input, "input"),
     `Answers ${operation.statuses.join(" or ")}:`,

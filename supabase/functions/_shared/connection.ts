@@ -30,6 +30,9 @@ const pool = lazy(async (): Promise<Sql> => {
   return postgres(url, {
     // A few, as every instance of a function has its own: statements are short, and more of them wait in line.
     max: 4,
+    // A statement waits for the first connection that is free, and not in line behind another's that takes long. The
+    // library's own name for it, which its types leave out.
+    ...{ max_pipeline: 0 },
     idle_timeout: 20,
     connect_timeout: 3,
     // A pooler in transaction mode keeps no statements.
