@@ -75,7 +75,7 @@ begin
   from added as a
   join private.workflow_nodes as n on n.version_id = a.version_id and n.node_index = a.node_index;
   return jsonb_build_object(
-    'moved', private.moved('cancelled', v_cancelled) || private.moved('blocked', v_blocked), 'ready', to_jsonb(v_ready)
+    'moved', private.moved('cancelled', v_cancelled) || private.moved('blocked', v_blocked), 'ready', coalesce(to_jsonb(v_ready), '[]')
   );
 end
 $$;

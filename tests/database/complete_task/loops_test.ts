@@ -275,3 +275,24 @@ Deno.test("loops from two places back to branches side by side each repeat their
   await run.complete("review#1", { review: "good" });
   assertEquals((await run.statuses()).page, "pending");
 });
+
+Deno.test("a loop may begin a turn whose first node still waits for what comes from outside", async () => {
+  const run = await startRun(db, {
+    nodes: [
+      { id: "slow", agent_type: "architect" },
+      { id: "a", agent_type: "architect" },
+      { id: "b", agent_type: "architect", join: "any" },
+    ],
+    edges: [
+      { source: "__start__", target: "slow" },
+      { source: "__start__", target: "b" },
+      { source: "slow", target: "a" },
+      { source: "a", target: "b" },
+      { source: "b", target: "a", loop: { max_iterations: 1 } },
+    ],
+  });
+  await run.complete("b");
+  assertEquals((await run.statuses())["a#1"], "blocked");
+  await run.complete("slow");
+  assertEquals((await run.statuses())["a#1"], "pending");
+});
