@@ -185,6 +185,56 @@ const CASES: Case[] = [
     act: (own, _, { id }) => own.rpc("claim_tasks", { worker_id: "mine", agent_types: ["architect"], project_id: id }),
     answer: "project_not_found",
   },
+  {
+    what: "restores an artifact",
+    role: "editor",
+    make: async ({ id, owner }) => {
+      const save = (content: string) =>
+        db.rpc(owner.actor, "save_artifact", { project_id: id, file_path: "a.md", content });
+      const { artifact } = await save("first");
+      await save("second");
+      return artifact.id;
+    },
+    hold: (_, { id }) => `select private.lock_artifacts(array['${id}'::uuid])`,
+    act: (own, artifact_id) => own.rpc("restore_artifact", { artifact_id }),
+    answer: "project_not_found",
+  },
+  {
+    what: "reverts an execution",
+    role: "editor",
+    make: async (target) => {
+      const id = await executionOf(target);
+      await db.rpc(target.owner.actor, "cancel_execution", { execution_id: id });
+      return id;
+    },
+    hold: (_, { id }) => `select private.lock_artifacts(array['${id}'::uuid])`,
+    act: (own, execution_id) => own.rpc("revert_execution", { execution_id }),
+    answer: "project_not_found",
+  },
+  {
+    what: "shares a file",
+    role: "editor",
+    make: async (target) => (await createFile(db, { ...target, editor: target.owner })).id,
+    hold: row("file_storage"),
+    act: async (own, file_id) =>
+      own.rpc("share_file", { file_id, expires_in_seconds: 60, token_sha256: await invitationToken() }),
+    answer: "file_not_found",
+  },
+  {
+    what: "decides an approval",
+    role: "editor",
+    make: async (target) => {
+      const review = graph([["review", "b"]], { review: { type: "approval" } });
+      const { execution } = await startExecution(db, { ...target, editor: target.leaver }, review);
+      const [task] = await db.sql`
+        select id from public.agent_tasks where workflow_execution_id = ${execution.id} and node_id = 'review'`;
+      return task?.id;
+    },
+    hold: (id) =>
+      `select private.enter_execution(t.workflow_execution_id, true) from public.agent_tasks as t where t.id = '${id}'`,
+    act: (own, task_id) => own.rpc("decide_task", { task_id, decision: "approved" }),
+    answer: "task_not_found",
+  },
 ];
 for (const { what, role, make, hold, act, answer } of CASES) {
   Deno.test(`who is removed while they wait for somebody else's lock no longer ${what}`, async () => {
