@@ -17,7 +17,7 @@ begin
   then
     perform private.refuse('file_not_found', 'There is no such file, or you are not a member of its project.');
   end if;
-  perform private.require_role(v_file.project_id, 'editor');
+  perform private.ask_role(v_file.project_id, 'editor');
   -- Only now, and once more: whoever may not delete it must not be able to hold it, and who waited may have lost the right.
   select f.* into v_file from public.file_storage as f where f.id = p_file_id for update;
   if v_file.id is null or private.role_in_project(v_file.project_id) is null then

@@ -69,6 +69,25 @@ for each row when (
 )
 execute function private.close_ways_back();
 
+-- With an account its projects' invitations to the same address end: whoever signs up with it anew is somebody else.
+create function private.revoke_invitations_to_former_account()
+returns trigger
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+begin
+  update public.project_invitations as i set status = 'revoked'
+  from public.project_collaborators as c
+  where c.user_id = old.id and i.project_id = c.project_id and i.email = lower(old.email) and i.status = 'pending';
+  return old;
+end
+$$;
+revoke execute on function private.revoke_invitations_to_former_account() from public, anon, authenticated, service_role;
+create trigger profiles_close_ways_back before delete on public.profiles
+for each row execute function private.revoke_invitations_to_former_account();
+
 -- A worker may write another holder into the project, who then has no row to remove.
 create function private.close_ways_back_of_holder()
 returns trigger

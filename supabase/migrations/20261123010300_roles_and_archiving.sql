@@ -66,7 +66,49 @@ begin
 end
 $$;
 
-alter function private.require_task_access(uuid) volatile;
+-- The same without the lock, for who has still to wait for others: a project that many hold while they stand in line could
+-- never be archived, as later holders pass the one who waits. What has done with waiting asks by require_role.
+create function private.ask_role(p_project_id uuid, p_role text)
+returns void
+language plpgsql
+stable
+security definer
+set search_path = ''
+as $$
+declare
+  v_status text;
+begin
+  perform private.require_standing(p_project_id, p_role);
+  select p.status into v_status from public.projects as p where p.id = p_project_id;
+  if v_status <> 'active' then
+    perform private.refuse('project_not_active', format('The project is %s, so nothing in it can change.', v_status));
+  end if;
+end
+$$;
+revoke execute on function private.ask_role(uuid, text) from public, anon, authenticated, service_role;
+
+create or replace function private.require_task_access(p_project_id uuid)
+returns void
+language plpgsql
+stable
+security definer
+set search_path = ''
+as $$
+declare
+  v_status text;
+begin
+  if private.is_worker() then
+    select p.status into v_status from public.projects as p where p.id = p_project_id;
+    if v_status = 'active' then
+      return;
+    end if;
+  end if;
+  if p_project_id is null or private.role_in_project(p_project_id) is null then
+    perform private.refuse('task_not_found', 'There is no such task, or you are not a member of its project.');
+  end if;
+  perform private.ask_role(p_project_id, 'editor');
+end
+$$;
 
 -- A worker's report asks for the state of the project itself, without a lock: only where it brings files is there something
 -- to write that waits for the project.

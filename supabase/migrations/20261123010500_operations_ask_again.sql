@@ -17,7 +17,7 @@ begin
   if v_project_id is null or private.role_in_project(v_project_id) is null then
     perform private.refuse('workflow_not_found', 'There is no such workflow, or you are not a member of its project.');
   end if;
-  perform private.require_role(v_project_id, 'editor');
+  perform private.ask_role(v_project_id, 'editor');
   select w.* into v_workflow from public.workflows as w where w.id = p_workflow_id for no key update;
   if v_workflow.id is null or private.role_in_project(v_project_id) is null then
     perform private.refuse('workflow_not_found', 'There is no such workflow any more, or you are no longer a member of its project.');
@@ -42,7 +42,7 @@ begin
   if v_execution.id is null or private.role_in_project(v_execution.project_id) is null then
     perform private.refuse('execution_not_found', 'There is no such execution, or you are not a member of its project.');
   end if;
-  perform private.require_role(v_execution.project_id, 'editor');
+  perform private.ask_role(v_execution.project_id, 'editor');
   select p.root_execution_id into v_root from private.execution_progress as p where p.workflow_execution_id = p_execution_id;
   perform private.enter_execution(v_root, true);
   select x.* into v_execution from public.workflow_executions as x where x.id = p_execution_id for no key update;
@@ -67,7 +67,7 @@ as $$
 declare
   v_answer jsonb;
 begin
-  perform private.require_role(p_project_id, 'editor');
+  perform private.ask_role(p_project_id, 'editor');
   perform private.hold_open_task(p_project_id, p_task_id, p_lease_token);
   v_answer := private.save_artifact(
     p_project_id, p_file_path, p_content, p_name, p_language, p_type, p_task_id, p_metadata, p_base_version
@@ -89,7 +89,7 @@ as $$
 declare
   v_answer jsonb;
 begin
-  perform private.require_role(p_project_id, 'editor');
+  perform private.ask_role(p_project_id, 'editor');
   perform private.hold_open_task(p_project_id, p_task_id, p_lease_token);
   v_answer := private.delete_artifact(p_project_id, p_file_path, p_task_id, p_base_version);
   perform private.require_role(p_project_id, 'editor');
@@ -158,7 +158,7 @@ declare
   v_project_id uuid := private.invitation_project(p_invitation_id);
   v_is_withdrawn boolean;
 begin
-  perform private.require_role(v_project_id, 'owner');
+  perform private.ask_role(v_project_id, 'owner');
   delete from public.project_invitations as i where i.id = p_invitation_id and i.status = 'pending';
   v_is_withdrawn := found;
   if private.role_in_project(v_project_id) is null then

@@ -30,7 +30,7 @@ begin
   if v_workflow.id is null or private.role_in_project(v_workflow.project_id) is null then
     perform private.refuse('workflow_not_found', 'There is no such workflow, or you are not a member of its project.');
   end if;
-  perform private.require_role(v_workflow.project_id, 'editor');
+  perform private.ask_role(v_workflow.project_id, 'editor');
   if jsonb_typeof(v_input) <> 'object' then
     perform private.refuse_field('input', 'must be an object');
   end if;
@@ -75,9 +75,11 @@ begin
     end if;
   end if;
 
+  perform private.require_role(v_workflow.project_id, 'editor');
   v_execution.id := private.create_execution(v_version, v_input, p_idempotency_key, null, null);
   if v_workflow.started_at is null then
     update public.workflows as w set started_at = now() where w.id = p_workflow_id and w.started_at is null;
+    perform private.require_role(v_workflow.project_id, 'editor');
   end if;
   return private.start_answer(v_execution.id, false);
 end

@@ -234,7 +234,7 @@ begin
   end if;
   v_project_id := coalesce(v_project_id, p_project_id);
   if v_project_id is not null then
-    perform private.require_role(v_project_id, 'editor');
+    perform private.ask_role(v_project_id, 'editor');
   end if;
 
   -- Nothing has to run in the background: who finds too little to do takes back what dead workers hold, and so does one

@@ -58,3 +58,16 @@ Deno.test("save_artifact merge: a few lines moved and others deleted elsewhere, 
     assertEquals(merge(text(mine), text(base), theirs ?? "").merged, both, JSON.stringify({ base, mine, theirs }));
   }
 });
+
+Deno.test("save_artifact merge: a line that was deleted from a block which the other side moved does not come back, though it stands elsewhere too", () => {
+  const rest = ["first {", "open", "log", "one", "}", "", "second {", "two", "}", ""];
+  const moved = ["cleanUp {", "close", "log", "forget", "}", ""];
+  const base = text([...rest, ...moved, "end"]);
+  const mover = text([...moved, ...rest, "end"]);
+  const deleter = text([...rest, ...moved.toSpliced(2, 1), "end"]);
+  const both = text([...moved.toSpliced(2, 1), ...rest, "end"]);
+  for (const [mine, theirs] of [[mover, deleter], [deleter, mover]] as const) {
+    const { merged } = merge(mine, base, theirs);
+    assert(merged === null || merged === both, String(merged));
+  }
+});

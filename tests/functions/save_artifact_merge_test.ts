@@ -35,6 +35,13 @@ const CLEAN: [string, string, string, string, string][] = [
     "a\r\nB\r\nc\r\n",
     "a\r\nB\r\nC\r\n",
   ],
+  [
+    "the final newline taken by one, in a text of both kinds of line ends",
+    "x\na\r\nb\r\n",
+    "x\na\r\nb",
+    "x\na\r\nb\r\nc\r\n",
+    "x\na\r\nb\r\nc",
+  ],
   ["the final newline added by one", "a\nb\nc", "a\nb\nc\n", "A\nb\nc", "A\nb\nc\n"],
   ["the final newline taken by one", "a\nb\nc\n", "a\nb\nc", "a\nb\nC\n", "a\nb\nC"],
   [

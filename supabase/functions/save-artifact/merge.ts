@@ -19,11 +19,11 @@ export function merge(mine: string, base: string, theirs: string): Merge {
   };
 }
 
-/** Line ends stand between lines and belong to none; whether the last line has one is a matter of its own. */
+/** Line ends stand between lines and belong to none; which one the last line has, if any, is a matter of its own. */
 interface Text {
   lines: Int32Array;
-  /** A text without lines leaves it open. */
-  ended: boolean | undefined;
+  /** `""` where the last line has none. A text without lines leaves it open. */
+  end: string | undefined;
 }
 
 /** A merge that either side may send once more, after a lost answer, without changing what came of it. */
@@ -32,33 +32,33 @@ function mergeForGood(one: string, base: string, other: string): string | null {
   if (other === base) return one;
   // In an order of their own, so that it does not matter who was first, also where looking takes too long.
   const [mine, theirs] = one < other ? [one, other] : [other, one];
-  const end = [mine, base, theirs].some((text) => /(?<!\r)\n/.test(text)) ? "\n" : "\r\n";
+  const between = [mine, base, theirs].some((text) => /(?<!\r)\n/.test(text)) ? "\n" : "\r\n";
   const lines = new Lines();
   const read = (text: string): Text => {
-    if (text === "") return { lines: new Int32Array(), ended: undefined };
-    const ended = text.endsWith(end);
-    return { lines: lines.numbersOf((ended ? text.slice(0, -end.length) : text).split(end)), ended };
+    if (text === "") return { lines: new Int32Array(), end: undefined };
+    const last = text.endsWith("\r\n") ? "\r\n" : text.endsWith("\n") ? "\n" : "";
+    return { lines: lines.numbersOf(text.slice(0, text.length - last.length).split(between)), end: last };
   };
   const [mineText, baseText, theirsText] = [read(mine), read(base), read(theirs)];
   const merger = new LineMerger(baseText.lines, lines.count);
   const mergeTexts = (left: Text, right: Text): string | null => {
-    const ended = mergeEnds(left.ended, baseText.ended, right.ended);
-    const merged = ended === null ? null : merger.merge(left.lines, right.lines);
-    return merged && lines.linesOf(merged).join(end) + (ended && merged.length > 0 ? end : "");
+    const end = mergeEnds(left.end, baseText.end, right.end);
+    const merged = end === null ? null : merger.merge(left.lines, right.lines);
+    return merged && lines.linesOf(merged).join(between) + (merged.length > 0 ? end ?? "" : "");
   };
 
   const merged = mergeTexts(mineText, theirsText);
   if (merged === null) return null;
   const mergedText = read(merged);
   const isLasting = (side: Text) => {
-    if (equal(side.lines, mergedText.lines) && side.ended === mergedText.ended) return true;
+    if (equal(side.lines, mergedText.lines) && side.end === mergedText.end) return true;
     return (mergeTexts(side, mergedText) ?? merged) === merged;
   };
   return isLasting(mineText) && isLasting(theirsText) ? merged : null;
 }
 
-/** Does the last line have an end? null where there was none yet and the two differ. */
-function mergeEnds(mine: Text["ended"], base: Text["ended"], theirs: Text["ended"]): Text["ended"] | null {
+/** The end of the last line; null where both sides changed it, each in another way. */
+function mergeEnds(mine: Text["end"], base: Text["end"], theirs: Text["end"]): Text["end"] | null {
   const [left, right] = [mine ?? base, theirs ?? base];
   if (left === right || left === base) return right;
   return right === base ? left : null;

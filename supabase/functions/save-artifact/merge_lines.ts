@@ -36,7 +36,8 @@ export class LineMerger {
   #mergePieces([mine, mySide]: [Int32Array, Side], [theirs, theirSide]: [Int32Array, Side]): number[] | null {
     const { base } = this;
     const [inMine, inTheirs] = [mySide.surelyKept, theirSide.surelyKept];
-    const byOne = (line: number) => isDeletedByOne(mySide, theirSide, line);
+    const byOne = (offset: number) => (line: number, at: number) =>
+      isDeletedByOne(mySide, theirSide, line, offset + at);
     const lines: number[] = [];
     const effort = startEffort();
     let [m, b, t] = [0, 0, 0];
@@ -44,7 +45,13 @@ export class LineMerger {
       const [cutM, cutT] = at < base.length ? [inMine[at] ?? -1, inTheirs[at] ?? -1] : [mine.length, theirs.length];
       if (cutM < 0 || cutT < 0) continue;
       if (cutM > m || at > b || cutT > t) {
-        const piece = mergePiece(mine.subarray(m, cutM), base.subarray(b, at), theirs.subarray(t, cutT), effort, byOne);
+        const piece = mergePiece(
+          mine.subarray(m, cutM),
+          base.subarray(b, at),
+          theirs.subarray(t, cutT),
+          effort,
+          byOne(b),
+        );
         if (!piece) return null;
         append(lines, piece);
       }
@@ -69,14 +76,14 @@ function mergePiece(
   base: Int32Array,
   theirs: Int32Array,
   effort: Effort,
-  byOne: (line: number) => boolean,
+  byOne: (line: number, at: number) => boolean,
 ): Numbers | null {
   if (equal(mine, base) || equal(mine, theirs)) return theirs;
   if (equal(theirs, base)) return mine;
   const { head, tail } = farEnds(mine, base, theirs);
   const [inMine, inBase, inTheirs] = [mine, base, theirs].map((lines) => lines.subarray(head, lines.length - tail));
   if (!inMine || !inBase || !inTheirs) return null;
-  const merged = mergeReadings(inMine, inBase, inTheirs, effort, byOne);
+  const merged = mergeReadings(inMine, inBase, inTheirs, effort, (line, at) => byOne(line, head + at));
   if (!merged || isGuess(inMine, inBase, inTheirs, merged)) return null;
   return append(append(Array.from(base.subarray(0, head)), merged), base.subarray(base.length - tail));
 }

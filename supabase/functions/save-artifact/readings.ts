@@ -45,7 +45,7 @@ export function mergeReadings(
   base: Int32Array,
   theirs: Int32Array,
   effort: Effort,
-  isDeletedByOne: (line: number) => boolean,
+  isDeletedByOne: (line: number, at: number) => boolean,
 ): number[] | null | undefined {
   effort.left -= base.length * (mine.length + theirs.length) / CELLS_PER_VISIT;
   if (effort.left < 0 || mine.length + base.length + theirs.length > MAX_LINES) return undefined;
@@ -148,7 +148,7 @@ class Walk {
     readonly mine: Changes,
     readonly theirs: Changes,
     readonly effort: Effort,
-    readonly isDeletedByOne: (line: number) => boolean,
+    readonly isDeletedByOne: (line: number, at: number) => boolean,
   ) {}
 
   /** Different merged texts, two at most; null where looking would take too long. */
@@ -206,7 +206,7 @@ class Walk {
       if (!(continues && state.inserting)) {
         const deleted = { ...next, i: i + 1, inserting: false, pure: false };
         // Who deleted a line and who moved it did not do the same.
-        const isShared = side === Open.Both && !this.isDeletedByOne(this.mine.base[i] ?? -1);
+        const isShared = side === Open.Both && !this.isDeletedByOne(this.mine.base[i] ?? -1, i);
         if (isShared && mine("delete") && theirs("delete")) {
           yield [{ ...deleted, seen: seen | Seen.BothDeleted }, { worth }];
         }

@@ -8,6 +8,8 @@ export interface Side {
   counts: Int32Array;
   added: Int32Array;
   deleted: Int32Array;
+  /** By place in the base: is it amid lines that were moved, of which one is in no text twice? */
+  movedAlong: Uint8Array;
 }
 
 /** Null where the two differ in too much to be compared. */
@@ -18,14 +20,23 @@ export function sideOf(base: Int32Array, changed: Int32Array, count: number): Si
   const [inBase, counts] = [countLines(base, count), countLines(changed, count)];
   const deleted = countLines(base.filter((_, at) => kept[at] === -1), count);
   const added = counts.map((times, line) => times - (inBase[line] ?? 0) + (deleted[line] ?? 0));
-  return { surelyKept, counts, added, deleted };
+  const movedAlong = new Uint8Array(base.length);
+  for (let at = 0, end = 0; at < base.length; at = end + 1) {
+    for (end = at; end < base.length && surelyKept[end] === -1; end++);
+    const isMoved = base.subarray(at, end).some((line) => inBase[line] === 1 && counts[line] === 1);
+    if (isMoved) movedAlong.fill(1, at, end);
+  }
+  return { surelyKept, counts, added, deleted, movedAlong };
 }
 
 /** Is the line in no text twice, and one side deleted it while the other has it, maybe at another place? */
-export function isDeletedByOne(mine: Side, theirs: Side, line: number): boolean {
+export function isDeletedByOne(mine: Side, theirs: Side, line: number, place: number): boolean {
   const [inMine, inTheirs] = [mine.counts[line] ?? 0, theirs.counts[line] ?? 0];
   const inBase = inMine - (mine.added[line] ?? 0) + (mine.deleted[line] ?? 0);
-  return inBase === 1 && inMine + inTheirs === 1;
+  if (inBase === 1 && inMine + inTheirs === 1) return true;
+  const [byMe, byThem] = [mine.movedAlong[place] === 1, theirs.movedAlong[place] === 1];
+  return byMe && !byThem && inMine >= inBase && inTheirs < inBase ||
+    byThem && !byMe && inTheirs >= inBase && inMine < inBase;
 }
 
 /**

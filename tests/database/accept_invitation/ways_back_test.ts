@@ -81,3 +81,18 @@ Deno.test("a member to whom the project is passed on keeps their invitation unti
   await db.rpc(project.owner.actor, "transfer_project", { project_id: project.id, user_id: project.editor.id });
   assertEquals(await accepted(project.editor, token), "already_a_member");
 });
+
+Deno.test("with an account the invitations of its projects to its address end: who signs up with it anew is somebody else", async () => {
+  const project = await createProject(db);
+  const token_sha256 = await invite(project, project.viewer.email);
+  await db.sql`delete from auth.users where id = ${project.viewer.id}`;
+  const [invitation] = await db.sql`
+    select i.status from public.project_invitations as i
+    join private.invitation_tokens as k on k.invitation_id = i.id
+    where k.token_hash = decode(${token_sha256}, 'hex')`;
+  assertEquals(invitation?.status ?? "revoked", "revoked");
+  const [pending] = await db.sql`
+    select count(*)::integer as n from public.project_invitations
+    where project_id = ${project.id} and email = ${project.viewer.email} and status = 'pending'`;
+  assertEquals(pending?.n, 0);
+});

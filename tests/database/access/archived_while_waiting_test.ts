@@ -70,3 +70,19 @@ Deno.test("a worker's report without artifacts does not wait for a project that 
   const { task } = await db.rpc("worker", "complete_task", report(target.task));
   assertEquals(task.status, "completed");
 });
+
+Deno.test("who stands in line behind somebody else's save keeps nobody from archiving the project", async () => {
+  const { project: { id, owner, editor } } = await createTarget();
+  await using holder = await openTransaction(db, "superuser");
+  await holder.sql`select private.lock_artifacts(array[${id}::uuid])`;
+  await using saver = await openTransaction(db, editor.actor);
+  const save = { project_id: id, file_path: "a.md", content: "late" };
+  const waiting = saver.rpc("save_artifact", save).then(() => "done", (error) => error.hint);
+  await waitUntilBlocked(db, saver);
+  await using archiving = await openTransaction(db, owner.actor);
+  await archiving.sql`set local lock_timeout = '2s'`;
+  await archiving.sql`update public.projects set status = 'archived' where id = ${id}`;
+  await archiving.commit();
+  await holder.commit();
+  assertEquals(await waiting, "project_not_active");
+});

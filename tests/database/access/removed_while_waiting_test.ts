@@ -2,7 +2,9 @@
 import { assertEquals } from "@std/assert";
 import { shareDatabase } from "../../support/database.ts";
 import {
+  claimNode,
   createAgent,
+  createChatSession,
   createFile,
   createProject,
   createUser,
@@ -25,7 +27,7 @@ type Target = Awaited<ReturnType<typeof createTarget>>;
 
 async function meet(target: Target, act: (own: OpenTransaction) => Promise<unknown>, blocker: OpenTransaction) {
   await using own = await openTransaction(db, target.leaver.actor);
-  const waiting = act(own).then(() => "done", (error) => error.hint);
+  const waiting = act(own).then(() => "done", (error) => error.hint ?? error.message);
   await waitUntilBlocked(db, own);
   await db.sql`delete from public.project_collaborators where user_id = ${target.leaver.id}`;
   await blocker.commit();
@@ -77,6 +79,13 @@ async function invite({ id, owner }: Target): Promise<string> {
 }
 
 const definition = graph([["a", "b"]]);
+/** Of the tasks that a case claimed. */
+const leases = new Map<string, string>();
+async function claimed(target: Target): Promise<string> {
+  const task = await claimNode(db, await executionOf(target), "a");
+  leases.set(task.id, task.lease_token);
+  return task.id;
+}
 const workflowOf = (target: Target) => createWorkflow(db, { ...target, editor: target.leaver }, definition);
 const executionOf = async (target: Target) =>
   (await startExecution(db, { ...target, editor: target.leaver }, definition)).execution.id as string;
@@ -234,6 +243,72 @@ const CASES: Case[] = [
       `select private.enter_execution(t.workflow_execution_id, true) from public.agent_tasks as t where t.id = '${id}'`,
     act: (own, task_id) => own.rpc("decide_task", { task_id, decision: "approved" }),
     answer: "task_not_found",
+  },
+  {
+    what: "reports a task",
+    role: "editor",
+    make: claimed,
+    hold: row("agent_tasks"),
+    act: async (own, task_id) =>
+      own.rpc("complete_task", { task_id, lease_token: leases.get(task_id), status: "completed" }),
+    answer: "task_not_found",
+  },
+  {
+    what: "reports a batch of tasks",
+    role: "editor",
+    make: claimed,
+    hold: row("agent_tasks"),
+    act: async (own, task_id) =>
+      own.rpc("complete_tasks", { results: [{ task_id, lease_token: leases.get(task_id), status: "completed" }] }),
+    answer: "task_not_found",
+  },
+  {
+    what: "keeps a lease",
+    role: "editor",
+    make: claimed,
+    hold: row("agent_tasks"),
+    act: (own, task_id) => own.rpc("heartbeat_task", { task_id, lease_token: leases.get(task_id) }),
+    answer: "task_not_found",
+  },
+  {
+    what: "starts a workflow that was published before",
+    role: "editor",
+    make: async (target) => {
+      const workflow_id = await workflowOf(target);
+      await db.rpc(target.owner.actor, "publish_workflow", { workflow_id });
+      return workflow_id;
+    },
+    hold: row("workflows"),
+    act: (own, workflow_id) => own.rpc("start_workflow", { workflow_id }),
+    answer: "project_not_found",
+  },
+  {
+    what: "writes in a chat",
+    role: "editor",
+    make: (target) => createChatSession(db, target.id, target.leaver),
+    hold: row("chat_sessions"),
+    act: (own, id) =>
+      own.sql`insert into public.chat_messages (session_id, role, content) values (${id}, 'user', 'late')`,
+    answer: "forbidden",
+  },
+  {
+    what: "renames their chat",
+    role: "editor",
+    make: (target) => createChatSession(db, target.id, target.leaver),
+    hold: row("chat_sessions"),
+    act: (own, id) => own.sql`update public.chat_sessions set title = 'late' where id = ${id}`,
+    answer: "forbidden",
+  },
+  {
+    what: "deletes an object of the bucket",
+    role: "owner",
+    make: async (target) => (await createFile(db, { ...target, editor: target.owner })).file_path,
+    hold: (path) => `select from storage.objects where name = '${path}' for update`,
+    act: async (own, path) => {
+      await own.sql`select set_config('storage.allow_delete_query', 'true', true)`;
+      return await own.sql`delete from storage.objects where bucket_id = 'genesis-files' and name = ${path}`;
+    },
+    answer: "You may no longer delete this object.",
   },
 ];
 for (const { what, role, make, hold, act, answer } of CASES) {
