@@ -249,8 +249,7 @@ const CASES: Case[] = [
     role: "editor",
     make: claimed,
     hold: row("agent_tasks"),
-    act: async (own, task_id) =>
-      own.rpc("complete_task", { task_id, lease_token: leases.get(task_id), status: "completed" }),
+    act: (own, task_id) => own.rpc("complete_task", { task_id, lease_token: leases.get(task_id), status: "completed" }),
     answer: "task_not_found",
   },
   {
@@ -258,7 +257,7 @@ const CASES: Case[] = [
     role: "editor",
     make: claimed,
     hold: row("agent_tasks"),
-    act: async (own, task_id) =>
+    act: (own, task_id) =>
       own.rpc("complete_tasks", { results: [{ task_id, lease_token: leases.get(task_id), status: "completed" }] }),
     answer: "task_not_found",
   },
