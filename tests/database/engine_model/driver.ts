@@ -216,10 +216,13 @@ export class Driver {
     }
   }
 
-  private async claim(wanted: number): Promise<string> {
-    // Expired leases are sure to be taken back by who finds too little else to do.
+  private async claim(limit: number): Promise<string> {
+    // A claim leaves some of what expired to others while it finds enough else to do; the sweep leaves nothing.
     const expired = this.all((task) => task.isLeaseExpired);
-    const limit = expired.length > 0 ? 100 : wanted;
+    if (expired.length > 0) {
+      await this.db.sql`select private.reclaim_tasks()`;
+      this.history.push(`sweep: ${expired.map((task) => this.nameOf(task)).join(" ")}`);
+    }
     const { tasks }: { tasks: ClaimedTask[] } = await this.call("claim_tasks", {
       worker_id: "worker",
       agent_types: ["architect"],
@@ -230,14 +233,14 @@ export class Driver {
     await this.load();
     for (const { execution } of this.places()) execution.sweep();
     for (const task of expired) this.lose(task);
-    this.take(tasks, limit, expired.length === 0);
+    this.take(tasks, limit);
     return `claim ${limit}: ${
       this.all((task) => task.status === "running").map((task) => this.nameOf(task)).join(" ")
     }`;
   }
 
   /** Claims in the model what was given, which must be as much as there was, and the most urgent. */
-  private take(given: ClaimedTask[], limit: number, inOrder: boolean): void {
+  private take(given: ClaimedTask[], limit: number): void {
     const places = this.places();
     const able = places.flatMap(({ execution }) => execution.claimable);
     const room = places.reduce((sum, { execution }) => sum + Math.min(execution.claimable.length, execution.room), 0);
@@ -252,7 +255,7 @@ export class Driver {
       const mine = execution.claimable;
       const left = mine.filter((task) => !claimed.includes(task)).map((task) => task.node.priority);
       const taken = mine.filter((task) => claimed.includes(task)).map((task) => task.node.priority);
-      assert(!inOrder || Math.max(...left) <= Math.min(...taken), `${did}: less urgent ones than were left`);
+      assert(Math.max(...left) <= Math.min(...taken), `${did}: less urgent ones than were left`);
     }
     for (const task of claimed) {
       const answer = answers.get(this.idOf(task));
