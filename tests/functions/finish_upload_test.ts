@@ -5,6 +5,7 @@ import { assertAnswer, assertRefused, type Body, call, type Reply } from "../sup
 import { stack } from "../support/stack.ts";
 import { startCuttingProxy } from "../client/cutting_proxy.ts";
 import { Buffer } from "node:buffer";
+import { gzipSync } from "node:zlib";
 import { Upload } from "tus-js-client";
 import { anonymous, type Person } from "../support/actors.ts";
 import { testAccess } from "./access.ts";
@@ -60,6 +61,19 @@ Deno.test("finish_upload: what was sent by uploadToSignedUrl becomes a file, byt
   ]);
   const download = new Uint8Array(await (await fetch(signed_url)).arrayBuffer());
   assertEquals(await sha256(download), file.sha256);
+});
+
+Deno.test("finish_upload: of an upload with a content encoding the bytes that were sent are measured, not what they decode to", async () => {
+  const project = await fresh();
+  const bytes = new Uint8Array(gzipSync("a text, ".repeat(1000)));
+  const { upload, file_id } = await sign(project, bytes, { mime_type: "application/gzip" });
+  const { error } = await anonymous().storage.from(upload.bucket).uploadToSignedUrl(upload.path, upload.token, bytes, {
+    contentType: "application/gzip",
+    contentEncoding: "gzip",
+  });
+  assert(!error, error?.message);
+  const { file } = assertAnswer(await finish(project.editor, { file_id }), finishUpload, 200);
+  assertEquals([file.file_size, file.sha256], [bytes.length, await sha256(bytes)]);
 });
 
 /** Sends the bytes with tus-js-client, through a proxy that is cut each time so many bytes were sent. */

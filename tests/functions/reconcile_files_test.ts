@@ -3,6 +3,7 @@ import { assert, assertEquals } from "@std/assert";
 import { reconcileFiles } from "../../shared/contract/upload-file.ts";
 import { assertAnswer, assertRefused, type Body, call } from "../support/http.ts";
 import { stack } from "../support/stack.ts";
+import { gzipSync } from "node:zlib";
 import sharp from "sharp";
 import { testAccess } from "./access.ts";
 import { sql } from "./behind.ts";
@@ -158,6 +159,20 @@ Deno.test("reconcile_files: an object put straight into the bucket becomes a fil
     false,
   ]);
   assertEquals((await reconcile(project)).adopted, []);
+});
+
+Deno.test("reconcile_files: an object with a content encoding becomes a file of the bytes that were sent, not of what they decode to", async () => {
+  const project = await fresh();
+  const bytes = new Uint8Array(gzipSync("a text, ".repeat(1000)));
+  const { error } = await project.editor.client.storage.from("genesis-files").upload(`${project.id}/a.txt`, bytes, {
+    contentType: "text/plain",
+    contentEncoding: "gzip",
+  });
+  assert(!error, error?.message);
+  const { adopted } = await reconcile(project);
+  assertEquals(adopted.map((file: Body) => [file.file_size, file.sha256, file.mime_type]), [
+    [bytes.length, await sha256(bytes), "application/gzip"],
+  ]);
 });
 
 /** As a client puts it that encodes names, which supabase-js does not. */

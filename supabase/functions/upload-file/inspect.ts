@@ -16,11 +16,14 @@ export interface Inspected {
 /** Storage has the object's row, and not its bytes. */
 export class BytesGone extends OperationError {}
 
+/** As it was stored: one whose upload named a content encoding would be decoded on the way, into however much that is. */
+const AS_STORED = { "accept-encoding": "identity" };
+
 /** Throws `unavailable` where Storage does not give the object, or not all of it; as `BytesGone` where it has none. */
 export async function inspectObject(object: Pick<StoredFile, "bucket_name" | "file_path">): Promise<Inspected> {
   const unavailable = (cause: unknown, Kind = OperationError) =>
     new Kind("unavailable", "Storage did not give the object back; try again.", {}, { cause });
-  const response = await fetch(await signLink(serviceClient(), object)).catch((cause) => {
+  const response = await fetch(await signLink(serviceClient(), object), { headers: AS_STORED }).catch((cause) => {
     throw unavailable(cause);
   });
   if (!response.ok) {
