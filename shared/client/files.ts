@@ -23,6 +23,9 @@ export interface Files {
   remove(file: Pick<StoredFile, "id">): Promise<void>;
 }
 
+/** A name for supabase-js, which puts it into an address as it is: there a `?` means something else, a last space nothing. */
+const inAddress = (name: string) => name.replace(/[?#]| +$/g, (part) => encodeURIComponent(part));
+
 /** Storage helpers of one project. Every method throws GenesisError. */
 export function filesOf(supabase: Client, projectId: string): Files {
   const bucket = () => supabase.storage.from(BUCKET);
@@ -44,7 +47,7 @@ export function filesOf(supabase: Client, projectId: string): Files {
       return (await call(supabase, OPERATIONS.downloadFile, input) as OutputOf<"downloadFile">).signed_url;
     },
     async download({ file_path }) {
-      return storedOf(await bucket().download(file_path));
+      return storedOf(await bucket().download(inAddress(file_path)));
     },
     async remove({ id }) {
       await call(supabase, OPERATIONS.deleteFile, { file_id: id });

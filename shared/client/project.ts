@@ -144,7 +144,8 @@ export function projectOf(supabase: Client, id: string): ProjectHandle {
       const row = dataOf(
         await supabase.from("code_artifacts").select(`${ARTIFACT}, content`).eq("project_id", id).eq(
           "file_path",
-          filePath,
+          // As it was saved: composed, however the caller's system writes it.
+          filePath.normalize(),
         )
           .eq("is_active", true).maybeSingle(),
       );

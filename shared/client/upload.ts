@@ -1,7 +1,8 @@
 // Three ways for a file's bytes: small ones through the function, large ones straight to Storage, and with a TUS client
 // in pieces, which a lost connection only delays. Whichever it was, the function reads what arrived before it is a file.
-import { call, type CallOptions, type Client } from "./call.ts";
+import { call, type CallOptions, type Client, UPLOAD_MS } from "./call.ts";
 import { GenesisError, storedOf } from "./error.ts";
+import { inTime } from "./in_time.ts";
 import { OPERATIONS, type OutputOf } from "./operations.ts";
 
 /** Up to here one request is the better way, as the platform advises. */
@@ -52,7 +53,9 @@ export async function uploadTo(supabase: Client, projectId: string, file: Blob, 
   if (tus) await sendInPieces(tus, upload.resumable, file, callOptions.signal, onProgress);
   else {
     const bucket = supabase.storage.from(upload.bucket);
-    storedOf(await bucket.uploadToSignedUrl(upload.path, upload.token, file, { contentType: mime_type }));
+    // It takes no signal: what was begun is left behind, and nobody finishes it.
+    const send = () => bucket.uploadToSignedUrl(upload.path, upload.token, file, { contentType: mime_type });
+    storedOf(await inTime(send, callOptions.signal, callOptions.timeoutMs ?? UPLOAD_MS));
   }
   return await call(supabase, OPERATIONS.finishUpload, { file_id }, callOptions) as OutputOf<"finishUpload">;
 }

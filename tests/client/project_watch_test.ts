@@ -94,6 +94,13 @@ Deno.test("files are listed, linked and downloaded by members, and not by strang
   assertEquals(await files.list(), []);
 });
 
+Deno.test("a file is read by its path, however its letters are composed", async () => {
+  const { project, editor } = await fresh();
+  const decomposed = "me\u0301dia/a.md";
+  await editor.saveArtifact({ project_id: project.id, file_path: decomposed, content: "here" });
+  assertEquals((await editor.project(project.id).readArtifact(decomposed)).content, "here");
+});
+
 Deno.test("the artifacts of a watch are those that were saved last, by path", async () => {
   const { project, owner, viewer } = await fresh();
   const save = (file_path: string) => owner.saveArtifact({ project_id: project.id, file_path, content: "x" });

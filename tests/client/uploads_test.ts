@@ -1,7 +1,10 @@
 // Uploads of the typed client: large files go past the function, with tus-js-client in pieces.
+import { createClient } from "@supabase/supabase-js";
 import { assert, assertEquals } from "@std/assert";
 import { Upload } from "tus-js-client";
+import { createGenesis, type Database } from "../../shared/client/mod.ts";
 import { sha256 } from "../functions/uploads.ts";
+import { stack } from "../support/stack.ts";
 import { sharedClients } from "./team.ts";
 
 const bytes = new Uint8Array(13 * 1_048_576).fill(7);
@@ -34,4 +37,37 @@ Deno.test("an upload in pieces ends when its caller gives it up", async () => {
   const thrown = await editor.project(project.id).files.upload(file, { tus: Upload, onProgress, signal: given.signal })
     .catch((error) => error);
   assertEquals(thrown.message, "enough");
+});
+
+Deno.test("a large upload straight to Storage ends when its caller gives it up, also where it is never answered", async () => {
+  const { project } = await sharedClients();
+  const given = new AbortController();
+  const editor = createGenesis(createClient<Database>(stack.url, stack.publishableKey, {
+    accessToken: () => Promise.resolve(project.editor.token),
+    global: {
+      fetch: (input, init) => {
+        if (!String(input).includes("/object/upload/sign/")) return fetch(input, init);
+        given.abort(new Error("enough"));
+        return new Promise(() => {});
+      },
+    },
+  }));
+  const uploading = editor.project(project.id).files.upload(file, { signal: given.signal });
+  assertEquals((await uploading.catch((error) => error)).message, "enough");
+});
+
+Deno.test("a file is downloaded under any name that Storage takes, and never another one for it", async () => {
+  const { project, owner, editor } = await sharedClients();
+  const names = ["what", "what?.txt", "alone?download=x&token=y", "last "];
+  for (const name of names) {
+    const way = `${stack.url}/storage/v1/object/genesis-files/${project.id}/${encodeURIComponent(name)}`;
+    const headers = { apikey: stack.publishableKey, authorization: `Bearer ${project.editor.token}` };
+    const put = await fetch(way, { method: "POST", headers, body: `the bytes of ${name}` });
+    assertEquals(put.status, 200, await put.text());
+  }
+  await owner.reconcileFiles({ project_id: project.id, older_than_seconds: 0 });
+  for (const name of names) {
+    const blob = await editor.project(project.id).files.download({ file_path: `${project.id}/${name}` });
+    assertEquals(await blob.text(), `the bytes of ${name}`);
+  }
 });
