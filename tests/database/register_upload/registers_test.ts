@@ -32,6 +32,13 @@ Deno.test("a path is kept beside the object, which does not follow it", async ()
   assertEquals([file.metadata, file.file_path], [{ path: "images/a.png" }, `${project.id}/${file.id}`]);
 });
 
+Deno.test("a path whose letters the caller's system decomposes is composed", async () => {
+  const project = await createProject(db);
+  const request = { project_id: project.id, file_name: "a.png", path: "me\u0301dia/a.png" };
+  const { file } = await db.rpc(project.editor.actor, "register_upload", request);
+  assertEquals(file.metadata, { path: "m\u00e9dia/a.png" });
+});
+
 const names: [string, string][] = [
   ["/etc/passwd", "passwd"],
   ["C:\\Users\\me\\a.txt", "a.txt"],
