@@ -121,7 +121,7 @@ export const restoreArtifact = operation({
 const keptPath = lazy(() =>
   z.object({
     file_path: z.string(),
-    reason: z.enum(["changed_since", "already_as_before"]),
+    reason: z.enum(["changed_since", "already_as_before", "metadata_too_large"]),
     version: z.int(),
     created_by: id().nullable(),
   })

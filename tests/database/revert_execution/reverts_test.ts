@@ -103,6 +103,50 @@ Deno.test("what somebody wrote between two versions of the execution is never un
   assertEquals(await files(db, project), { a: "by b" });
 });
 
+Deno.test("what an execution changed beside the text is undone, too", async () => {
+  const project = await createProject(db);
+  const before = { name: "Plan", language: "md", type: "file", metadata: { state: "approved" } };
+  await save(db, project, "a", "same", before);
+  const { execution } = await runTask(db, project, [
+    { file_path: "a", content: "same", name: "Else", language: "js", type: "snippet", metadata: { state: "rejected" } },
+  ]);
+  const { reverted: [{ name, language, type, metadata }] } = await revert(project, execution);
+  assertEquals({ name, language, type, metadata }, before);
+});
+
+Deno.test("a run that was reverted, retried and reverted again leaves nothing: putting a file back is no change", async () => {
+  const project = await createProject(db);
+  await save(db, project, "a", "old");
+  const { execution } = await startExecution(
+    db,
+    project,
+    graph([["first", "second"]], { second: { retry: { max_attempts: 1 } } }),
+  );
+  const complete = async (node: string, fields: Record<string, unknown>) =>
+    await db.rpc("worker", "complete_task", report(await claimNode(db, execution.id, node), fields));
+  const artifacts = (content: string) => [{ file_path: "a", content }, { file_path: "new", content }];
+  await complete("first", { artifacts: artifacts("first") });
+  await complete("second", { status: "failed", error_message: "out of ideas" });
+  await revert(project, execution.id);
+  await db.rpc(project.editor.actor, "retry_execution", { execution_id: execution.id });
+  await complete("second", { artifacts: artifacts("second") });
+  assertEquals((await revert(project, execution.id)).kept, []);
+  assertEquals(await files(db, project), { a: "old" });
+});
+
+Deno.test("a version from before the limit of metadata does not come back, and keeps no other path from it", async () => {
+  const project = await createProject(db);
+  for (const path of ["large", "small"]) await save(db, project, path, "old");
+  const artifacts = ["large", "small"].map((file_path) => ({ file_path, content: "new" }));
+  const { execution } = await runTask(db, project, artifacts);
+  await db.sql`
+    update public.code_artifacts set metadata = ${db.sql.json({ k: "m".repeat(16_384) })}
+    where project_id = ${project.id} and file_path = 'large' and version = 1`;
+  const { kept: [{ file_path, reason }] } = await revert(project, execution);
+  assertEquals([file_path, reason], ["large", "metadata_too_large"]);
+  assertEquals(await files(db, project), { large: "new", small: "old" });
+});
+
 Deno.test("reverting twice changes nothing the second time, and says why", async () => {
   const project = await createProject(db);
   await save(db, project, "a", "old");
