@@ -114,7 +114,7 @@ export const restoreArtifact = operation({
   input: () => z.object({ artifact_id: id() }),
   output: () => z.object({ artifact: artifact() }),
   statuses: [201, 200],
-  errors: ["forbidden", "artifact_not_found", "project_not_active"],
+  errors: ["forbidden", "project_not_found", "artifact_not_found", "project_not_active"],
 });
 
 /** A path that revert-execution left alone, with its latest version and who wrote that. */
@@ -137,7 +137,7 @@ export const revertExecution = operation({
   input: () => z.object({ execution_id: id() }),
   output: () => z.object({ reverted: z.array(artifactVersion()), kept: z.array(keptPath()) }),
   statuses: [200],
-  errors: ["forbidden", "execution_not_found", "execution_still_running", "project_not_active"],
+  errors: ["forbidden", "project_not_found", "execution_not_found", "execution_still_running", "project_not_active"],
 });
 
 export const artifactHistory = operation({

@@ -3,6 +3,7 @@ import { assertEquals } from "@std/assert";
 import { files, remove, save } from "../../support/artifacts.ts";
 import { shareDatabase } from "../../support/database.ts";
 import { claimNode, createAdmin, createProject, graph, report, startExecution } from "../../support/factories.ts";
+import { openTransaction, waitUntilBlocked } from "../../support/transactions.ts";
 
 const db = await shareDatabase();
 const at = (project: { id: string }, fields = {}) => ({ project_id: project.id, file_path: "a", ...fields });
@@ -25,6 +26,18 @@ Deno.test("a deleted file is among no active artifacts, and its versions stay", 
     select public.content(a) as text from public.code_artifacts as a
     where a.project_id = ${project.id} and a.file_path = 'a' and a.version = 1`;
   assertEquals(row?.text, "one");
+});
+
+Deno.test("a deletion that waits for the project's own is told that there is no project any more", async () => {
+  const project = await createProject(db);
+  await save(db, project, "a", "one");
+  await using owner = await openTransaction(db, project.owner.actor);
+  await using editor = await openTransaction(db, project.editor.actor);
+  await owner.sql`delete from public.projects where id = ${project.id}`;
+  const waiting = editor.rpc("delete_artifact", at(project)).catch((error) => error.hint);
+  await waitUntilBlocked(db, editor);
+  await owner.commit();
+  assertEquals(await waiting, "project_not_found");
 });
 
 Deno.test("deleting twice makes one deletion", async () => {
