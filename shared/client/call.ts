@@ -12,9 +12,6 @@ export interface CallOptions {
   timeoutMs?: number;
 }
 
-/** How long an upload may take, in milliseconds. */
-export const UPLOAD_MS = 600_000;
-
 type Fields = Record<string, unknown>;
 
 function toForm(fields: Fields): FormData {
@@ -56,7 +53,7 @@ export async function call(
   supabase: Client,
   route: Route,
   input: Fields,
-  { signal, timeoutMs = route.body === "multipart" ? UPLOAD_MS : 60_000 }: CallOptions = {},
+  { signal, timeoutMs = route.body === "multipart" ? 600_000 : 60_000 }: CallOptions = {},
 ): Promise<unknown> {
   signal?.throwIfAborted();
   const { path, rest } = address(route, input);

@@ -1,12 +1,14 @@
 // Three ways for a file's bytes: small ones through the function, large ones straight to Storage, and with a TUS client
 // in pieces, which a lost connection only delays. Whichever it was, the function reads what arrived before it is a file.
-import { call, type CallOptions, type Client, UPLOAD_MS } from "./call.ts";
+import { call, type CallOptions, type Client } from "./call.ts";
 import { GenesisError, storedOf } from "./error.ts";
 import { inTime } from "./in_time.ts";
 import { OPERATIONS, type OutputOf } from "./operations.ts";
 
 /** Up to here one request is the better way, as the platform advises. */
 const SMALL_BYTES = 6 * 1024 * 1024;
+/** As long as Storage takes the token of an upload, in milliseconds. */
+const TOKEN_MS = 7_200_000;
 const RETRY_DELAYS = [0, 1000, 3000, 5000, 10_000];
 
 export interface UploadOptions extends CallOptions {
@@ -55,7 +57,7 @@ export async function uploadTo(supabase: Client, projectId: string, file: Blob, 
     const bucket = supabase.storage.from(upload.bucket);
     // It takes no signal: what was begun is left behind, and nobody finishes it.
     const send = () => bucket.uploadToSignedUrl(upload.path, upload.token, file, { contentType: mime_type });
-    storedOf(await inTime(send, callOptions.signal, callOptions.timeoutMs ?? UPLOAD_MS));
+    storedOf(await inTime(send, callOptions.signal, callOptions.timeoutMs ?? TOKEN_MS));
   }
   return await call(supabase, OPERATIONS.finishUpload, { file_id }, callOptions) as OutputOf<"finishUpload">;
 }
