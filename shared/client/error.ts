@@ -36,8 +36,8 @@ export class GenesisError extends Error {
 
 const UNREACHABLE = "The backend cannot be reached; try again.";
 
-/** What the platform's own gateway says has a status and no code of ours. */
-function codeOfStatus(status: number): ErrorCode {
+/** What the platform's own services say has a status and no code of ours. */
+export function codeOfStatus(status: number): ErrorCode {
   if (status === 401) return "unauthorized";
   if (status === 403) return "forbidden";
   if (status === 404) return "route_not_found";

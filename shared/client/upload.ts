@@ -1,7 +1,7 @@
 // Three ways for a file's bytes: small ones through the function, large ones straight to Storage, and with a TUS client
 // in pieces, which a lost connection only delays. Whichever it was, the function reads what arrived before it is a file.
 import { call, type CallOptions, type Client } from "./call.ts";
-import { GenesisError, storedOf } from "./error.ts";
+import { codeOfStatus, GenesisError, storedOf } from "./error.ts";
 import { inTime } from "./in_time.ts";
 import { OPERATIONS, type OutputOf } from "./operations.ts";
 
@@ -36,7 +36,12 @@ interface TusOptions {
   fileReader: { openFile(file: Blob): Promise<BlobSource> };
   onProgress: ((sent: number, total: number) => void) | null;
   onSuccess: () => void;
-  onError: (error: Error) => void;
+  onError: (error: TusError) => void;
+}
+
+/** Without an answer where the connection was lost. */
+interface TusError extends Error {
+  originalResponse?: { getStatus(): number } | null;
 }
 
 /** Uploads as the client's person. Throws GenesisError, or the signal's reason. */
@@ -80,7 +85,11 @@ function sendInPieces(
       fileReader: { openFile: (blob) => Promise.resolve(new BlobSource(blob)) },
       onProgress: onProgress ?? null,
       onSuccess: resolve,
-      onError: (cause) => reject(new GenesisError("unavailable", "The upload broke off.", {}, null, { cause })),
+      onError: (cause) => {
+        const status = cause.originalResponse?.getStatus();
+        const code = status === undefined ? "unavailable" : codeOfStatus(status);
+        reject(new GenesisError(code, "The upload broke off.", {}, null, { cause }));
+      },
     });
     signal?.addEventListener("abort", () => {
       upload.abort(true).catch(() => {});

@@ -1,11 +1,11 @@
 // Uploads of the typed client: large files go past the function, with tus-js-client in pieces.
 import { createClient } from "@supabase/supabase-js";
 import { assert, assertEquals } from "@std/assert";
-import { Upload } from "tus-js-client";
+import { type HttpRequest, Upload } from "tus-js-client";
 import { createGenesis, type Database } from "../../shared/client/mod.ts";
-import { sha256 } from "../functions/uploads.ts";
+import { removeMember, sha256 } from "../functions/uploads.ts";
 import { stack } from "../support/stack.ts";
-import { sharedClients } from "./team.ts";
+import { createClients, sharedClients } from "./team.ts";
 
 const bytes = new Uint8Array(13 * 1_048_576).fill(7);
 const file = new File([bytes], "large.bin", { type: "application/octet-stream" });
@@ -37,6 +37,22 @@ Deno.test("an upload in pieces ends when its caller gives it up", async () => {
   const thrown = await editor.project(project.id).files.upload(file, { tus: Upload, onProgress, signal: given.signal })
     .catch((error) => error);
   assertEquals(thrown.message, "enough");
+});
+
+Deno.test("who loses the right during an upload in pieces is told so, and not to try again", async () => {
+  const { project, editor } = await createClients();
+  let removed: Promise<void> | undefined;
+  class LateUpload extends Upload {
+    constructor(...[file, options]: ConstructorParameters<typeof Upload>) {
+      const onBeforeRequest = async (request: HttpRequest) => {
+        if (request.getMethod() === "PATCH") await (removed ??= removeMember(project, project.editor));
+      };
+      super(file, { ...options, onBeforeRequest });
+    }
+  }
+  const uploading = editor.project(project.id).files.upload(file, { tus: LateUpload });
+  const thrown = await uploading.catch((error) => error);
+  assertEquals([thrown.code, thrown.isTransient], ["forbidden", false]);
 });
 
 Deno.test("a large upload straight to Storage ends when its caller gives it up, also where it is never answered", async () => {
