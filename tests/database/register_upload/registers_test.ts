@@ -46,6 +46,8 @@ const names: [string, string][] = [
   ["\u200Ea\u200Bb\uFEFF.txt", "ab.txt"],
   ["line\r\nbreak.txt", "linebreak.txt"],
   ["cafe\u0301.txt", "caf\u00e9.txt"],
+  ["cafe\u200B\u0301.txt", "caf\u00e9.txt"],
+  ["\u{1F468}\u200D\u{1F469}.png", "\u{1F468}\u200D\u{1F469}.png"],
   ["日本 ü.txt", "日本 ü.txt"],
   ["．．／up", "．．／up"],
 ];
@@ -58,7 +60,7 @@ for (const [sent, kept] of names) {
 }
 
 Deno.test("whatever a file is called, its name is visible, short, in one line and no path", async () => {
-  const alphabet = [...'ab.\\/ é\u0301\u202E\u200B\u0007\uFEFF\u2028\n日😀~%:*?"<>|'];
+  const alphabet = [...'ab.\\/ é\u0301\u3164\u202E\u200B\u0007\uFEFF\u2028\n日😀~%:*?"<>|'];
   const names = Array.from(
     { length: 2000 },
     () =>
@@ -69,7 +71,7 @@ Deno.test("whatever a file is called, its name is visible, short, in one line an
   const rows = await db.sql<{ name: string | null }[]>`
     select private.clean_file_name(n) as name from unnest(${names}::text[]) as n`;
   const wrong = rows.filter(({ name }) =>
-    name !== null && !/^(?!\.{1,2}$)(?!\s)[^/\\\p{Cc}\u200B\u2028\u202E\uFEFF]{1,255}(?<!\s)$/u.test(name)
+    name !== null && !/^(?!\.{1,2}$)(?!\s)[^/\\\p{Cc}\u3164\u200B\u2028\u202E\uFEFF]{1,255}(?<!\s)$/u.test(name)
   );
   assertEquals([rows.length, wrong], [names.length, []]);
 });
@@ -78,6 +80,8 @@ const bad: [string, Record<string, unknown>][] = [
   ["no file name", { file_name: null }],
   ["a blank file name", { file_name: " " }],
   ["a file name of what nobody sees", { file_name: "\u200B\u202E" }],
+  ["a file name of a joiner alone", { file_name: "\u200D" }],
+  ["a file name of fillers and blanks", { file_name: "\u3164\u00A0\u2800" }],
   ["a file name that is a folder", { file_name: "a/.." }],
   ["a file name of 256 characters", { file_name: "x".repeat(256) }],
   ["a path that leaves the project", { path: "../a.png" }],
