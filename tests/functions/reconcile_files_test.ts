@@ -1,6 +1,6 @@
 // POST /upload-file/reconcile after real faults: processes killed, services failing, objects that nobody announced.
 import { assert, assertEquals } from "@std/assert";
-import { reconcileFiles } from "../../shared/contract/upload-file.ts";
+import { MAX_FILE_BYTES, reconcileFiles } from "../../shared/contract/upload-file.ts";
 import { assertAnswer, assertRefused, type Body, call } from "../support/http.ts";
 import { stack } from "../support/stack.ts";
 import { gzipSync } from "node:zlib";
@@ -220,13 +220,13 @@ Deno.test("reconcile_files: an image has thumbnails under any name that Storage 
 });
 
 /** Three objects that nobody announced, and what meets the reading of the first. */
-async function withOneUnread(answer: Response): Promise<[Project, Body, string]> {
+async function withOneUnread(answer: () => Response): Promise<[Project, Body, string]> {
   const project = await fresh();
   const names = ["a", "b", "c"].map((name) => `${project.id}/${name}.txt`);
   for (const name of names) await project.editor.client.storage.from("genesis-files").upload(name, new Blob([name]));
   const [first = ""] = names;
   await using process = await startProcess();
-  meet = (path, method) => method === "GET" && path.endsWith(first) ? Promise.resolve(answer.clone()) : undefined;
+  meet = (path, method) => method === "GET" && path.endsWith(first) ? Promise.resolve(answer()) : undefined;
   try {
     const headers = { apikey: stack.secretKey, "content-type": "application/json" };
     const body = JSON.stringify({ project_id: project.id, older_than_seconds: 0 });
@@ -240,7 +240,7 @@ async function withOneUnread(answer: Response): Promise<[Project, Body, string]>
 
 Deno.test("reconcile_files: an object that cannot be read keeps no other from becoming a file, and is named", async () => {
   const [project, { adopted, unreadable, removed, more }, name] = await withOneUnread(
-    Response.json({ message: "no" }, { status: 500 }),
+    () => Response.json({ message: "no" }, { status: 500 }),
   );
   assertEquals([adopted.length, unreadable, removed, more], [2, [{ file_path: name }], [], false]);
   assertEquals(await leftovers(project.id), { rows: 2, objects: 3 });
@@ -248,10 +248,28 @@ Deno.test("reconcile_files: an object that cannot be read keeps no other from be
 
 Deno.test("reconcile_files: an object whose bytes are gone goes as well", async () => {
   const [project, { adopted, unreadable, removed }, name] = await withOneUnread(
-    Response.json({ statusCode: "404", error: "not_found", message: "Object not found" }, { status: 400 }),
+    () => Response.json({ statusCode: "404", error: "not_found", message: "Object not found" }, { status: 400 }),
   );
   assertEquals([adopted.length, unreadable, removed], [2, [], [{ file_path: name, reason: "bytes_missing" }]]);
   assertEquals(await leftovers(project.id), { rows: 2, objects: 2 });
+});
+
+Deno.test("reconcile_files: an object of which other bytes come than there are is named, and stands in no other's way", async () => {
+  const [project, { adopted, unreadable }, name] = await withOneUnread(() => new Response("decoded on the way"));
+  assertEquals([adopted.length, unreadable], [2, [{ file_path: name }]]);
+  assertEquals((await reconcile(project)).more, false);
+});
+
+Deno.test("reconcile_files: no more is read of an object than the bucket takes", async () => {
+  let given = 0;
+  const pull = (controller: ReadableStreamDefaultController<Uint8Array>) => {
+    given += 1_048_576;
+    controller.enqueue(new Uint8Array(1_048_576));
+    if (given >= 2 * MAX_FILE_BYTES) controller.close();
+  };
+  const [, { unreadable }, name] = await withOneUnread(() => new Response(new ReadableStream({ pull })));
+  assertEquals(unreadable, [{ file_path: name }]);
+  assert(given < 1.5 * MAX_FILE_BYTES, `${given} bytes were read`);
 });
 
 Deno.test("reconcile_files: the objects of a deleted project go", async () => {

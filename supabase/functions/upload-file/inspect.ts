@@ -1,5 +1,6 @@
 // Reads an object that is in the bucket already, to find out what it is; no more of it is held than a chunk.
 import { createHash } from "node:crypto";
+import { MAX_FILE_BYTES } from "../../../shared/contract/upload-file.ts";
 import { OperationError } from "../_shared/errors.ts";
 import { serviceClient } from "../_shared/service.ts";
 import { openBody } from "./chunks.ts";
@@ -39,6 +40,9 @@ export async function inspectObject(object: Pick<StoredFile, "bucket_name" | "fi
     if (size < SAMPLE_BYTES) sample.set(chunk.subarray(0, SAMPLE_BYTES - size), size);
     size += chunk.byteLength;
     hash.update(chunk);
+    if (size <= MAX_FILE_BYTES) continue;
+    await body.cancel();
+    throw unavailable(`It gave more than the ${MAX_FILE_BYTES} bytes that it takes.`);
   }
   return { size, sha256: hash.digest("hex"), sample: sample.subarray(0, size) };
 }

@@ -70,8 +70,12 @@ async function remove(paths: string[]): Promise<void> {
 }
 
 /** Nobody asked for a refusal here: where name and bytes differ, the bytes are believed. Null where the object is gone. */
-async function adopt({ file_path, mime_type, version }: Loose): Promise<StoredFile | null> {
+async function adopt({ file_path, file_size, mime_type, version }: Loose): Promise<StoredFile | null> {
   const { size, sha256, sample } = await inspectObject({ bucket_name: BUCKET, file_path });
+  // Decoded or cut on the way: no file, and not to be read again with every call.
+  if (size !== file_size) {
+    throw new OperationError("unavailable", `Storage gave ${size} bytes of an object that has ${file_size}.`);
+  }
   const type = await trueType(mime_type ?? "", sample).catch(() => trueType("", sample));
   const measured = { file_path, file_size: size, sha256, mime_type: type, version };
   const answer = await callDoorAsService("adopt_file", measured);
