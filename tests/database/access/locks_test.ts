@@ -114,3 +114,14 @@ Deno.test("who may not put an object in a file's place waits for nobody", async 
     values ('genesis-files', ${file?.file_path}, ${target.project.stranger.id}, '1')`;
   assertEquals((await refused(put)).message, "The uploader can no longer write to this project.");
 });
+
+Deno.test("an editor who may not delete somebody else's file waits for nobody", async () => {
+  const target = await createTarget();
+  const { id, viewer } = target.project;
+  await db
+    .sql`update public.project_collaborators set role = 'editor' where project_id = ${id} and user_id = ${viewer.id}`;
+  await using _holder = await hold(target);
+  await using other = await openTransaction(db, viewer.actor);
+  await other.sql`set local lock_timeout = '1s'`;
+  assertEquals((await refused(other.rpc("delete_file", { file_id: target.file_id }))).code, "forbidden");
+});
