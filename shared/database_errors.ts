@@ -13,6 +13,7 @@ export interface DatabaseError {
 /** SQLSTATEs that a caller can cause with values the contract lets through, and what to call them. */
 const SQLSTATE_CODES: Record<string, { code: ErrorCode; message: string }> = {
   "42501": { code: "forbidden", message: "You are not allowed to do this." },
+  "23503": { code: "unavailable", message: "Something this belongs to was just being deleted; try again." },
   "23514": { code: "validation_failed", message: "A value is not allowed here." },
   "22007": { code: "validation_failed", message: "A time is not allowed here." },
   "22008": { code: "validation_failed", message: "A time is not allowed here." },

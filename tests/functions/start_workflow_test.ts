@@ -1,8 +1,11 @@
 // POST /start-workflow over HTTP: what a start answers, and why it may not.
 import { assertEquals } from "@std/assert";
 import { startWorkflow } from "../../shared/contract/start-workflow.ts";
+import { openDatabase } from "../support/database.ts";
 import { graph } from "../support/factories.ts";
 import { assertAnswer, assertRefused, call } from "../support/http.ts";
+import { stack } from "../support/stack.ts";
+import { openTransaction } from "../support/transactions.ts";
 import { testAccess } from "./access.ts";
 import { anotherProject, createWorkflow } from "./project.ts";
 
@@ -148,4 +151,23 @@ Deno.test("start_workflow: wrong fields are named one by one", async () => {
     "input",
     "idempotency_key",
   ]);
+});
+
+Deno.test("start_workflow: what meets the deletion of its workflow is unavailable, and workflow_not_found when tried again", async () => {
+  const project = await fresh();
+  const workflow_id = await createWorkflow(project);
+  assertAnswer(await call(project.owner, "start-workflow", { workflow_id }), startWorkflow, 201);
+  await using db = openDatabase(stack.databaseUrl);
+  await using deletion = await openTransaction(db, { user: project.owner.id });
+  await deletion.sql`delete from public.workflows where id = ${workflow_id}`;
+  const start = call(project.editor, "start-workflow", { workflow_id });
+  const isMet = async () => {
+    const [row] = await db.sql`
+      select exists (select from pg_stat_activity as a where ${deletion.pid} = any (pg_blocking_pids(a.pid))) as is_met`;
+    return row?.is_met;
+  };
+  while (!await isMet()) await new Promise((resolve) => setTimeout(resolve, 10));
+  await deletion.commit();
+  assertRefused(await start, "unavailable");
+  assertRefused(await call(project.editor, "start-workflow", { workflow_id }), "workflow_not_found");
 });

@@ -1,5 +1,6 @@
-// The platform's lints 0025 to 0029, which the official CLI does not carry yet. Each is tried on an offence as well, made
-// in a transaction that is rolled back: a lint that finds nothing must be able to find something.
+// The platform's lints from 0025 on, which the official CLI does not carry yet. Each is tried on an offence as well, made
+// in a transaction that is rolled back: a lint that finds nothing must be able to find something. Two of them are about
+// the cluster and no schema: extensions that PostgreSQL 17 has no more, and replication slots that nobody reads.
 import { assertEquals } from "@std/assert";
 import { shareDatabase } from "../support/database.ts";
 import { readConfig } from "../../local/config.ts";
@@ -70,6 +71,34 @@ const LINTS: Lint[] = [
     ],
     found: "leak()",
   })),
+  {
+    number: "0030",
+    claim: "no policy asks whether nobody is signed in, and so lets them in",
+    query: `
+      select format('%s: %s', p.tablename, p.policyname) as name from pg_policies as p
+      where p.schemaname not in ('auth', 'pg_catalog') and coalesce(p.qual, '') || ' ' || coalesce(p.with_check, '')
+        ~* '(auth\\.\\w+\\(\\)|user_id\\(\\)|current_setting\\([^()]*\\))( AS \\w+\\))?\\)* IS (NOT )?NULL'`,
+    offence: [
+      "create policy leak on public.workflows for select using (not ((select auth.uid()) is not null) or created_by = auth.uid())",
+    ],
+    found: "workflows: leak",
+  },
+  {
+    number: "0030",
+    claim: "no index is invalid, as one that could not be built is",
+    query: "select i.indexrelid::regclass::text as name from pg_index as i where not i.indisvalid",
+    offence: ["update pg_index set indisvalid = false where indexrelid = 'public.idx_workflows_project_id'::regclass"],
+    found: "idx_workflows_project_id",
+  },
+  {
+    number: "0030",
+    claim: "every table is vacuumed by itself",
+    query: `
+      select c.oid::regclass::text as name from pg_class as c, pg_options_to_table(c.reloptions) as o
+      where c.relkind in ('r', 'm') and o.option_name = 'autovacuum_enabled' and not o.option_value::boolean`,
+    offence: ["alter table public.workflows set (autovacuum_enabled = off)"],
+    found: "workflows",
+  },
 ];
 
 for (const { number, claim, query, offence, found } of LINTS) {
@@ -80,7 +109,7 @@ for (const { number, claim, query, offence, found } of LINTS) {
     assertEquals(await names(db.sql), []);
   });
 
-  Deno.test(`lint ${number} finds an offence`, async () => {
+  Deno.test(`lint ${number} finds an offence: ${found}`, async () => {
     const undo = new Error("undone by the test");
     const attempt = db.sql.begin(async (tx) => {
       for (const statement of offence) await tx.unsafe(statement);

@@ -5,8 +5,10 @@ import {
   claimNode,
   createFile,
   createProject,
+  createUser,
   createWorkflow,
   graph,
+  invitationToken,
   startExecution,
 } from "../../support/factories.ts";
 import { openTransaction } from "../../support/transactions.ts";
@@ -81,4 +83,45 @@ Deno.test("a stranger's batch of reports waits for nobody, and holds up neither 
   const held = await db.sql`
     select from pg_locks where pid = ${stranger.pid} and locktype = 'advisory'`;
   assertEquals(held.length, 0);
+});
+
+Deno.test("whoever an invitation does not open the project for waits for nobody", async () => {
+  const target = await createTarget();
+  const { id, owner } = target.project;
+  const person = await createUser(db);
+  const token_sha256 = await invitationToken();
+  const request = { project_id: id, email: person.email, role: "viewer", token_sha256 };
+  const { invitation } = await db.rpc(owner.actor, "invite_collaborator", request);
+  for (
+    const [actor, code] of [[target.project.stranger.actor, "wrong_address"], [person.actor, "not_pending"]] as const
+  ) {
+    await using _holder = await hold(target);
+    await using own = await openTransaction(db, actor);
+    await own.sql`set local lock_timeout = '1s'`;
+    assertEquals((await refused(own.rpc("accept_invitation", { token_sha256 }))).code, `invitation_${code}`);
+    await _holder.rollback();
+    if (code === "wrong_address") await db.rpc(owner.actor, "revoke_invitation", { invitation_id: invitation.id });
+  }
+});
+
+Deno.test("who may not put an object in a file's place waits for nobody", async () => {
+  const target = await createTarget();
+  const [file] = await db.sql`select file_path from public.file_storage where id = ${target.file_id}`;
+  await using _holder = await hold(target);
+  await using stranger = await openAsStranger(target);
+  const put = stranger.sql`
+    insert into storage.objects (bucket_id, name, owner_id, version)
+    values ('genesis-files', ${file?.file_path}, ${target.project.stranger.id}, '1')`;
+  assertEquals((await refused(put)).message, "The uploader can no longer write to this project.");
+});
+
+Deno.test("an editor who may not delete somebody else's file waits for nobody", async () => {
+  const target = await createTarget();
+  const { id, viewer } = target.project;
+  await db
+    .sql`update public.project_collaborators set role = 'editor' where project_id = ${id} and user_id = ${viewer.id}`;
+  await using _holder = await hold(target);
+  await using other = await openTransaction(db, viewer.actor);
+  await other.sql`set local lock_timeout = '1s'`;
+  assertEquals((await refused(other.rpc("delete_file", { file_id: target.file_id }))).code, "forbidden");
 });

@@ -1,7 +1,7 @@
 // access: what a refusal must not tell, and what a chosen id must not reach.
 import { assertEquals } from "@std/assert";
 import { type Actor, refused, shareDatabase } from "../../support/database.ts";
-import { createProject } from "../../support/factories.ts";
+import { createFile, createProject, storeObject } from "../../support/factories.ts";
 import { createWorld } from "./world.ts";
 
 const db = await shareDatabase();
@@ -72,4 +72,45 @@ Deno.test("the function behind the policy of objects tells a stranger of nobody'
   const told = (await paths(world.actors.viewer)).map(({ path }) => path);
   assertEquals(told.includes(file?.file_path), true);
   for (const person of [owner, stranger]) assertEquals([...await paths(person.actor)], []);
+});
+
+/** A place in a project's folder for each thing that may stand there, a file, an upload under way, and nothing. */
+async function places() {
+  const project = await createProject(db);
+  const ready = (await createFile(db, project)).file_path;
+  const upload = { project_id: project.id, file_name: "a.txt", mime_type: "text/plain" };
+  const pending = (await db.rpc(project.editor.actor, "register_upload", upload)).file.file_path as string;
+  return { project, names: [ready, pending, `${project.id}/${crypto.randomUUID()}`] };
+}
+
+const outsiders = { "a stranger": "stranger", "a viewer": "viewer", "someone without an account": "anon" } as const;
+for (const [who, name] of Object.entries(outsiders)) {
+  Deno.test(`${who} who puts an object there does not learn what stands in a project under that name`, async () => {
+    const { project, names } = await places();
+    const person = name === "anon" ? undefined : project[name];
+    const refusals = await Promise.all(names.map((path) =>
+      refused(db.as(
+        person?.actor ?? "anon",
+        (tx) =>
+          tx`insert into storage.objects (bucket_id, name, owner_id, version)
+             values ('genesis-files', ${path}, ${person?.id ?? null}, '1')`,
+      ))
+    ));
+    assertEquals(refusals[0]?.sqlstate, "42501");
+    assertEquals(refusals, refusals.map(() => refusals[0]));
+  });
+}
+
+Deno.test("nor does a stranger who moves an object of their own there", async () => {
+  const { names } = await places();
+  const own = await createProject(db);
+  const refusals = await Promise.all(names.map(async (path, index) => {
+    const from = `${own.id}/own-${index}.txt`;
+    await storeObject(db, from, 1, own.owner);
+    return await refused(
+      db.as(own.owner.actor, (tx) => tx`update storage.objects set name = ${path} where name = ${from}`),
+    );
+  }));
+  assertEquals(refusals[0]?.sqlstate, "42501");
+  assertEquals(refusals, refusals.map(() => refusals[0]));
 });

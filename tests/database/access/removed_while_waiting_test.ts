@@ -102,7 +102,7 @@ const row = (table: string) => (id: string) => `select from public.${table} wher
 const CASES: Case[] = [
   {
     what: "deletes somebody else's file",
-    role: "editor",
+    role: "owner",
     make: async (target) => (await createFile(db, { ...target, editor: target.owner })).id,
     hold: row("file_storage"),
     act: (own, file_id) => own.rpc("delete_file", { file_id }),

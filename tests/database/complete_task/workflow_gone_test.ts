@@ -125,3 +125,16 @@ Deno.test("a deletion that meets a report in there is refused instead of waiting
   await remove(project, inner);
   assertEquals((await run.statuses()).sub, "skipped");
 });
+
+Deno.test("one deletion takes the locks of a hundred executions around, and is refused where there are more", async () => {
+  const project = await createProject(db);
+  const inner = await publish(project, graph([["x", "y"]]));
+  const other = await publish(project, graph([["x", "y"]]));
+  const outer = await publish(project, around(inner));
+  const start = (workflow_id: string) => db.rpc(project.owner.actor, "start_workflow", { workflow_id });
+  for (let started = 0; started < 100; started++) await start(outer);
+  await start(await publish(project, around(other)));
+  assertEquals((await refused(remove(project, inner, other))).code, "execution_still_running");
+  await remove(project, inner);
+  await remove(project, other);
+});

@@ -1,7 +1,7 @@
 // complete_tasks: up to a hundred reports in one commit, each for itself.
 import { assertEquals } from "@std/assert";
 import { type Answer, shareDatabase } from "../../support/database.ts";
-import { type Claimed, createProject, graph, report } from "../../support/factories.ts";
+import { type Claimed, createProject, createWorkflow, graph, report } from "../../support/factories.ts";
 import { oneAttempt, type Run, startRun } from "../../support/run.ts";
 import { openTransaction, waitUntilBlocked } from "../../support/transactions.ts";
 
@@ -221,4 +221,20 @@ Deno.test("what the data of a report make impossible is refused by itself, whate
     ["validation_failed", "ok"],
     { a: "running", b: "completed", c: "blocked", d: "pending" },
   ]);
+});
+
+Deno.test("a report that meets the deletion of the workflow that it would begin can be tried again, and costs no other", async () => {
+  const project = await createProject(db);
+  const workflow_id = await createWorkflow(db, project, graph([["x", "y"]]));
+  await db.rpc(project.owner.actor, "publish_workflow", { workflow_id });
+  const run = await startRun(db, graph([["a", "sub"]], { sub: { type: "workflow", workflow_id } }), {}, project);
+  const other = await startRun(db, wide(1));
+  const tasks = [...await claimed(run, "a"), ...await claimed(other, "n0")];
+  await using deletion = await openTransaction(db, project.owner.actor);
+  await deletion.sql`delete from public.workflows where id = ${workflow_id}`;
+  await using worker = await openTransaction(db, "worker");
+  const reports = worker.rpc("complete_tasks", { results: tasks.map((task) => report(task)) });
+  await waitUntilBlocked(db, worker);
+  await deletion.commit();
+  assertEquals(codes(await reports), ["unavailable", "ok"]);
 });

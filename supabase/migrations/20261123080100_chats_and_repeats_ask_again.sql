@@ -1,0 +1,131 @@
+-- What was asked before a lock and not again: whether a chat that a person's report writes in is still shared with them, and
+-- whether who repeats a start is still in the project, after others had held the session or the key.
+
+create or replace function private.save_task_messages(p_task public.agent_tasks, p_messages jsonb)
+returns void
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+declare
+  v_item jsonb;
+  v_session_id uuid;
+  v_role text;
+begin
+  if jsonb_typeof(coalesce(p_messages, '[]')) <> 'array' then
+    perform private.refuse_field('messages', 'must be a list');
+  end if;
+  if jsonb_array_length(p_messages) > 100 then
+    perform private.refuse_field('messages', 'may have at most 100 entries');
+  end if;
+  for v_item in
+    select m.value from jsonb_array_elements(p_messages) as m
+  loop
+    v_role := coalesce(v_item ->> 'role', case when private.is_worker() then 'assistant' else 'user' end);
+    if not pg_input_is_valid(coalesce(v_item ->> 'session_id', ''), 'uuid') then
+      perform private.refuse_field('messages', 'must name their session_id');
+    end if;
+    if coalesce(v_item ->> 'content', '') = '' then
+      perform private.refuse_field('messages', 'must have content');
+    end if;
+    if v_role not in ('user', 'assistant', 'system') then
+      perform private.refuse_field('messages', 'must have the role assistant or system');
+    end if;
+    if (v_role = 'user') = private.is_worker() then
+      perform private.refuse('forbidden', 'Workers write as assistant or system, people as user.');
+    end if;
+    v_session_id := (v_item ->> 'session_id')::uuid;
+    if not exists (
+      select from public.chat_sessions as s
+      where s.id = v_session_id and s.project_id = p_task.project_id
+        and (private.is_worker() or s.id in (select private.chat_session_ids('write')))
+    ) then
+      perform private.refuse('session_not_found', 'There is no such chat session in this project.');
+    end if;
+    insert into public.chat_messages (session_id, task_id, user_id, role, content, artifacts, metadata)
+    values (
+      v_session_id, p_task.id, auth.uid(), v_role, v_item ->> 'content', coalesce(v_item -> 'artifacts', '[]'),
+      coalesce(v_item -> 'metadata', '{}')
+    );
+    -- By now it has waited for whoever was changing who may write there.
+    if not private.is_worker() and v_session_id not in (select private.chat_session_ids('write')) then
+      perform private.refuse('session_not_found', 'You may no longer write in this chat session.');
+    end if;
+  end loop;
+end
+$$;
+
+create or replace function private.start_workflow(p_workflow_id uuid, p_version integer, p_input jsonb, p_idempotency_key text)
+returns jsonb
+language plpgsql
+volatile
+security definer
+set search_path = ''
+set plan_cache_mode = force_generic_plan
+as $$
+declare
+  v_workflow public.workflows;
+  v_version public.workflow_versions;
+  v_execution public.workflow_executions;
+  v_input jsonb := coalesce(p_input, '{}');
+begin
+  select w.* into v_workflow from public.workflows as w where w.id = p_workflow_id;
+  if v_workflow.id is null or private.role_in_project(v_workflow.project_id) is null then
+    perform private.refuse('workflow_not_found', 'There is no such workflow, or you are not a member of its project.');
+  end if;
+  perform private.ask_role(v_workflow.project_id, 'editor');
+  if jsonb_typeof(v_input) <> 'object' then
+    perform private.refuse_field('input', 'must be an object');
+  end if;
+  if octet_length(v_input::text) > 1048576 then
+    perform private.refuse('payload_too_large', 'The input is over 1 MiB.');
+  end if;
+
+  if p_idempotency_key is not null then
+    if char_length(p_idempotency_key) not between 1 and 255 then
+      perform private.refuse_field('idempotency_key', 'must have 1 to 255 characters');
+    end if;
+    -- Two requests with one key take turns here; the second finds what the first made.
+    perform pg_advisory_xact_lock(private.lock_key('start:' || p_workflow_id || p_idempotency_key));
+    select x.* into v_execution
+    from public.workflow_executions as x
+    where x.workflow_id = p_workflow_id and x.idempotency_key = p_idempotency_key;
+    if v_execution.id is not null then
+      perform private.require_standing(v_workflow.project_id, 'editor');
+      if v_execution.input <> v_input or v_execution.version <> coalesce(p_version, v_execution.version) then
+        perform private.refuse(
+          'idempotency_conflict',
+          'This idempotency key was used to start the workflow with another input or version.',
+          jsonb_build_object('execution_id', v_execution.id)
+        );
+      end if;
+      return private.start_answer(v_execution.id, true);
+    end if;
+  end if;
+
+  -- A workflow that was never published is published by its first start; of two first starts the second one waits here
+  -- and finds the version of the first.
+  if v_workflow.current_version is null and p_version is null then
+    v_workflow := private.lock_workflow(p_workflow_id);
+  end if;
+  if v_workflow.current_version is null and p_version is null then
+    v_version := private.add_version(v_workflow, v_workflow.definition, null);
+  else
+    select v.* into v_version
+    from public.workflow_versions as v
+    where v.workflow_id = p_workflow_id and v.version = coalesce(p_version, v_workflow.current_version);
+    if v_version.id is null then
+      perform private.refuse('workflow_version_not_found', format('The workflow has no version %s.', p_version));
+    end if;
+  end if;
+
+  perform private.require_role(v_workflow.project_id, 'editor');
+  v_execution.id := private.create_execution(v_version, v_input, p_idempotency_key, null, null);
+  if v_workflow.started_at is null then
+    update public.workflows as w set started_at = now() where w.id = p_workflow_id and w.started_at is null;
+    perform private.require_role(v_workflow.project_id, 'editor');
+  end if;
+  return private.start_answer(v_execution.id, false);
+end
+$$;
