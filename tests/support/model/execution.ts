@@ -203,15 +203,12 @@ export class Execution {
       task.status = task.before === "running" ? "pending" : task.before;
       task.before = undefined;
       task.delayed = false;
-      if (task.child?.status === "cancelled") task.child.retry();
     }
     for (const task of failed) {
       task.attempt = 0;
       task.delayed = false;
       if (task.child) {
-        // What it runs goes on where it failed.
         task.status = "waiting";
-        task.child.retry();
       } else if (task.index === null && task.node.type !== "agent") {
         this.begin(task);
       } else {
@@ -219,6 +216,13 @@ export class Execution {
       }
     }
     this.settle();
+    // Last, what runs inside goes on where it failed: one that fails again at once ends this and with it the others.
+    const place = ({ id }: Node) => this.order(this, id);
+    for (const { id } of this.shape.graph.nodes.toSorted((left, right) => place(left) - place(right))) {
+      const task = this.current(id);
+      if (this.status !== "running" || task?.status !== "waiting" || !task.child) continue;
+      if (task.child.status !== "running") task.child.retry();
+    }
   }
 
   /** Another execution of the same graph that keeps what was finished and does not come after `from`. */
