@@ -2,7 +2,7 @@
 import { assert } from "@std/assert";
 import { shareDatabase } from "../../support/database.ts";
 import { createProject, createWorkflow, graph, startExecution } from "../../support/factories.ts";
-import { connectExplained, nodesOf } from "./explain.ts";
+import { connectExplained, nodesOf, type StatementPlan } from "./explain.ts";
 
 const db = await shareDatabase();
 const project = await createProject(db);
@@ -24,19 +24,23 @@ function circle(count: number) {
   return { nodes, edges: [...edges, { source: `n${count - 1}`, target: "n0", loop: { max_iterations: 1 } }] };
 }
 
-/** Rows of the graph's edges that were looked at by everything that ran inside a report of the first task. */
-async function edgesRead(definition: unknown): Promise<number> {
+/** Everything that ran inside of a report of the first task. */
+async function firstReport(definition: unknown) {
   const { execution } = await startExecution(db, project, definition);
   await db.sql`analyze private.workflow_edges, private.workflow_nodes, public.agent_tasks`;
   await using explained = await connectExplained(db);
   const { sql } = explained;
   const [claim] = await sql`select public.claim_tasks(
     worker_id := 'w', agent_types := '{architect}'::text[], execution_id := ${execution.id}) -> 'tasks' -> 0 as task`;
-  const plans = await explained.plansInside(() =>
+  return await explained.plansInside(() =>
     sql`select public.complete_task(
       task_id := ${claim?.task.id}::uuid, lease_token := ${claim?.task.lease_token}::uuid, status := 'completed')`
   );
-  const scans = plans.flatMap(({ Plan }) => nodesOf(Plan)).filter((node) => node["Relation Name"] === "workflow_edges");
+}
+
+/** How many rows of a table were looked at, also those that were passed over. */
+function rowsRead(plans: StatementPlan[], table: string): number {
+  const scans = plans.flatMap(({ Plan }) => nodesOf(Plan)).filter((node) => node["Relation Name"] === table);
   assert(scans.length > 0);
   return scans.reduce(
     (sum, node) => sum + node["Actual Loops"] * (node["Actual Rows"] + (node["Rows Removed by Filter"] ?? 0)),
@@ -51,11 +55,24 @@ const kinds: [string, (count: number) => unknown][] = [
 ];
 for (const [what, definition] of kinds) {
   Deno.test(`a report in a large graph with ${what} reads no more edges than in a small one`, async () => {
-    const small = await edgesRead(definition(SMALL));
-    const large = await edgesRead(definition(LARGE));
+    const edgesRead = async (count: number) => rowsRead(await firstReport(definition(count)), "workflow_edges");
+    const small = await edgesRead(SMALL);
+    const large = await edgesRead(LARGE);
     assert(large <= small, `${large} of ${LARGE}, ${small} of ${SMALL}`);
   });
 }
+
+Deno.test("a turn of a small loop reads no more tasks in a large graph than in a small one", async () => {
+  const tasksRead = async (count: number) => {
+    const { nodes, edges } = graph(pairs(count));
+    const loop = { source: "n0", target: "n0", loop: { max_iterations: 1 } };
+    const plans = await firstReport({ nodes, edges: [...edges, loop] });
+    return rowsRead(plans, "agent_tasks");
+  };
+  const small = await tasksRead(SMALL);
+  const large = await tasksRead(LARGE);
+  assert(large <= small, `${large} of ${LARGE}, ${small} of ${SMALL}`);
+});
 
 /** Blocks of the database that a query touched, with all that ran inside of it. */
 async function blocksRead(query: string, parameter: string): Promise<number> {

@@ -39,6 +39,8 @@ export interface Task {
   key: number[];
   /** What it was when a failure of the execution cancelled it. */
   before?: TaskStatus;
+  /** A retry has forgotten what was reported of it; until it is claimed again. */
+  isReopened?: boolean;
   /** Of a workflow: what it runs. */
   child?: Execution;
 }
@@ -139,6 +141,7 @@ export class Execution {
   claim(task: Task): void {
     task.status = "running";
     task.attempt += 1;
+    task.isReopened = false;
     task.isLeaseExpired = false;
   }
 
@@ -203,8 +206,10 @@ export class Execution {
       task.status = task.before === "running" ? "pending" : task.before;
       task.before = undefined;
       task.delayed = false;
+      task.isReopened = true;
     }
     for (const task of failed) {
+      task.isReopened = true;
       task.attempt = 0;
       task.delayed = false;
       if (task.child) {
