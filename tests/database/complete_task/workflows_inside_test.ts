@@ -119,7 +119,7 @@ Deno.test("what failed inside is retried from outside only", async () => {
   assertEquals(refusal.code, "execution_not_failed");
 });
 
-Deno.test("the current version runs, unless the node names one", async () => {
+Deno.test("the current version runs, unless the node names one, as a number or a string", async () => {
   const project = await createProject(db);
   const workflow_id = await publish(project, graph([["old", "__end__"]]));
   const pinned = await createWorkflow(
@@ -127,12 +127,19 @@ Deno.test("the current version runs, unless the node names one", async () => {
     project,
     graph([["inside", "after"]], { inside: { type: "workflow", workflow_id, version: 1 } }),
   );
+  const written = await createWorkflow(
+    db,
+    project,
+    graph([["inside", "after"]], { inside: { type: "workflow", workflow_id, version: "1" } }),
+  );
   const newest = await createWorkflow(
     db,
     project,
     graph([["inside", "after"]], { inside: { type: "workflow", workflow_id } }),
   );
-  for (const id of [pinned, newest]) await db.rpc(project.editor.actor, "publish_workflow", { workflow_id: id });
+  for (const id of [pinned, written, newest]) {
+    await db.rpc(project.editor.actor, "publish_workflow", { workflow_id: id });
+  }
   await db.sql`update public.workflows set definition = ${
     db.sql.json(graph([["new", "__end__"]]))
   } where id = ${workflow_id}`;
@@ -141,7 +148,11 @@ Deno.test("the current version runs, unless the node names one", async () => {
     const { execution } = await db.rpc(project.owner.actor, "start_workflow", { workflow_id: id });
     return Object.keys(await (await inside(runOf(db, project, execution.id))).statuses());
   };
-  assertEquals([await nodesInside(pinned), await nodesInside(newest)], [["old"], ["new"]]);
+  assertEquals([await nodesInside(pinned), await nodesInside(written), await nodesInside(newest)], [
+    ["old"],
+    ["old"],
+    ["new"],
+  ]);
 });
 
 Deno.test("a workflow that completes at once completes its task at once", async () => {
@@ -268,6 +279,17 @@ Deno.test("a retry that fails again at once leaves nothing running, of several w
     left join public.agent_tasks as t on t.workflow_execution_id = x.id and t.status in ('blocked', 'pending', 'running', 'waiting')
     where x.project_id = ${project.id} and (x.status = 'running' or t.id is not null)`;
   assertEquals([...open], []);
+});
+
+Deno.test("of two workflows inside that fail again at once, the first of the graph fails and ends the other", async () => {
+  const project = await createProject(db);
+  const workflow_id = await publish(project, graph([["m", "__end__"]], { m: { type: "map", over: "$.list" } }));
+  const inside = { type: "workflow", workflow_id };
+  for (let n = 0; n < 8; n++) {
+    const run = await startRun(db, graph([["one", "end"], ["two", "end"]], { one: inside, two: inside }), {}, project);
+    await db.rpc(project.editor.actor, "retry_execution", { execution_id: run.id });
+    assertEquals(await run.statuses(), { one: "failed", two: "cancelled", end: "cancelled" });
+  }
 });
 
 Deno.test("inside an execution whose reports take turns, reports take turns too, whatever the graph there", async () => {

@@ -352,7 +352,7 @@ export class Driver {
   private async retry(): Promise<string> {
     await this.db.rpc(this.project.owner.actor, "retry_execution", { execution_id: this.id, reason: "a reason" });
     this.model.retry();
-    for (const [task, lease] of this.leases) if (!lease.report || task.status === "pending") this.lose(task);
+    for (const [task, lease] of this.leases) if (!lease.report || task.isReopened) this.lose(task);
     return "retry";
   }
 

@@ -8,6 +8,8 @@ export interface PlanNode {
   "Index Name"?: string;
   "Index Cond"?: string;
   "Actual Loops": number;
+  "Actual Rows": number;
+  "Rows Removed by Filter"?: number;
   Plans?: PlanNode[];
 }
 

@@ -72,6 +72,7 @@ const table: [string, string, unknown, { node?: string; edge?: string }][] = [
   ["too many attempts", "invalid_node", withNode({ retry: { max_attempts: 101 } }), { node: "a" }],
   ["half an attempt", "invalid_node", withNode({ retry: { max_attempts: 1.5 } }), { node: "a" }],
   ["attempts in words", "invalid_node", withNode({ retry: { max_attempts: "3" } }), { node: "a" }],
+  ["a number in place of a retry", "invalid_node", withNode({ retry: 5 }), { node: "a" }],
   ["a negative backoff", "invalid_node", withNode({ retry: { backoff_seconds: -1 } }), { node: "a" }],
   ["a timeout of nothing", "invalid_node", withNode({ timeout_seconds: 0 }), { node: "a" }],
   ["a priority beyond the scale", "invalid_node", withNode({ priority: 101 }), { node: "a" }],

@@ -7,7 +7,7 @@ import { type Run, runOf } from "../../support/run.ts";
 const db = await shareDatabase();
 const project = await createProject(db);
 
-const exports: Record<"react" | "review" | "unmapped", Answer> = JSON.parse(
+const exports: Record<"react" | "review" | "unmapped" | "supervised", Answer> = JSON.parse(
   await Deno.readTextFile(new URL("./langgraph-exports.json", import.meta.url)),
 );
 
@@ -16,7 +16,7 @@ const inPython = ({ nodes, edges }: Answer): Answer => ({
   nodes: nodes.map(({ id, type, data, metadata }: Answer) => {
     if (id === "__end__") return { id };
     if (id === "__start__") return { id, type: "runnable", data: { id: ["langgraph", "RunnableCallable"], name: id } };
-    return { id, type, data, ...(Object.keys(metadata).length > 0 ? { metadata } : {}) };
+    return { id, type, data, ...(Object.keys(metadata ?? {}).length > 0 ? { metadata } : {}) };
   }),
   edges: edges.map(({ conditional, ...edge }: Answer) => conditional ? { ...edge, conditional } : edge),
 });
@@ -70,6 +70,28 @@ for (const [dialect, write] of dialects) {
     await run.complete("review", {}, { label: "no" });
     await run.complete("write#1");
     assertEquals((await run.complete("review#1", {}, { label: "yes" })).execution.status, "completed");
+  });
+
+  Deno.test(`${dialect}: an agent with tools that a supervisor calls as a graph of its own runs as drawn`, async () => {
+    const { run } = await start(write(exports.supervised));
+    const call = async (turn: string, calls: number) => {
+      await run.complete(`supervisor${turn}`, {}, { label: "call" });
+      await run.complete(`team:__start__${turn}`);
+      for (let n = 0; n < calls; n++) {
+        const [agent] = await run.claim();
+        await run.complete(agent ?? "", {}, { label: "continue" });
+        const [tools] = await run.claim();
+        assertStringIncludes(tools ?? "", "team:tools");
+        await run.complete(tools ?? "");
+      }
+      const [agent] = await run.claim();
+      await run.complete(agent ?? "", {}, { label: "end" });
+      await run.complete(`team:__end__${turn}`);
+    };
+    await call("", 2);
+    await call("#1", 0);
+    await call("#2", 1);
+    assertEquals((await run.complete("supervisor#3", {}, { label: "end" })).execution.status, "completed");
   });
 }
 

@@ -39,6 +39,8 @@ export interface Task {
   key: number[];
   /** What it was when a failure of the execution cancelled it. */
   before?: TaskStatus;
+  /** A retry has forgotten what was reported of it; until it is claimed again. */
+  isReopened?: boolean;
   /** Of a workflow: what it runs. */
   child?: Execution;
 }
@@ -139,6 +141,7 @@ export class Execution {
   claim(task: Task): void {
     task.status = "running";
     task.attempt += 1;
+    task.isReopened = false;
     task.isLeaseExpired = false;
   }
 
@@ -203,15 +206,14 @@ export class Execution {
       task.status = task.before === "running" ? "pending" : task.before;
       task.before = undefined;
       task.delayed = false;
-      if (task.child?.status === "cancelled") task.child.retry();
+      task.isReopened = true;
     }
     for (const task of failed) {
+      task.isReopened = true;
       task.attempt = 0;
       task.delayed = false;
       if (task.child) {
-        // What it runs goes on where it failed.
         task.status = "waiting";
-        task.child.retry();
       } else if (task.index === null && task.node.type !== "agent") {
         this.begin(task);
       } else {
@@ -219,6 +221,13 @@ export class Execution {
       }
     }
     this.settle();
+    // Last, what runs inside goes on where it failed: one that fails again at once ends this and with it the others.
+    const place = ({ id }: Node) => this.order(this, id);
+    for (const { id } of this.shape.graph.nodes.toSorted((left, right) => place(left) - place(right))) {
+      const task = this.current(id);
+      if (this.status !== "running" || task?.status !== "waiting" || !task.child) continue;
+      if (task.child.status !== "running") task.child.retry();
+    }
   }
 
   /** Another execution of the same graph that keeps what was finished and does not come after `from`. */

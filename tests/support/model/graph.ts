@@ -154,15 +154,21 @@ export function shapeOf(graph: Graph): Shape {
     return family;
   }).toSorted((left, right) => graph.edges.indexOf(left.edge) - graph.edges.indexOf(right.edge));
   const leaves = (set: Set<string>, edge: Edge) => set.has(edge.source) && !set.has(edge.target);
-  // What leaves a core waits until its loop is done with it; what leaves a body waits for every loop inside as well, and
-  // for those beside it, of which a turn could open it again.
+  // It lies in the core of a loop inside, which must have ended before the loop's own sources have their turn.
+  const isDetour = ({ body, family }: Loop, { source, target }: Edge) =>
+    loops.some(({ core, body: inner }) =>
+      inner.isSubsetOf(body) && core.has(source) && core.has(target) &&
+      !family.some(({ edge }) => core.has(edge.source))
+    );
+  // What leaves a core waits until its loop is done with it, but for detours; what leaves a body waits for every loop
+  // inside as well, and for those beside it, of which a turn could open it again.
   const gates = new Map(flow.map((edge) => {
     const around = loops.filter(({ body }) => leaves(body, edge));
     const awaited = around.flatMap((loop) => [
       ...loops.filter(({ body }) => body.isSubsetOf(loop.body)),
       ...besides(loop, loops).filter(({ body }) => !body.has(edge.target)),
     ]);
-    return [edge, loops.filter((loop) => leaves(loop.core, edge) || awaited.includes(loop))];
+    return [edge, loops.filter((loop) => (leaves(loop.core, edge) && !isDetour(loop, edge)) || awaited.includes(loop))];
   }));
   const before = flow.flatMap((edge) =>
     [edge.source, ...(gates.get(edge) ?? []).flatMap((loop) => [...awaitedBy(loop.edge.source, loops)])].map((

@@ -1,0 +1,112 @@
+// What a step reads of its graph does not grow with the graph, whatever that is made of.
+import { assert } from "@std/assert";
+import { shareDatabase } from "../../support/database.ts";
+import { createProject, createWorkflow, graph, startExecution } from "../../support/factories.ts";
+import { connectExplained, nodesOf, type StatementPlan } from "./explain.ts";
+
+const db = await shareDatabase();
+const project = await createProject(db);
+
+const SMALL = 20;
+const LARGE = 2000;
+const pairs = (count: number) =>
+  Array.from({ length: count - 1 }, (_, index): [string, string] => [`n${index}`, `n${index + 1}`]);
+
+/** A chain of so many nodes whose last edge is of that kind. */
+function chain(count: number, kind: Record<string, unknown>) {
+  const { nodes, edges } = graph(pairs(count));
+  return { nodes, edges: [...edges.slice(0, -1), { ...edges.at(-1), ...kind }] };
+}
+
+/** The same, and its last node leads back to the first. */
+function circle(count: number) {
+  const { nodes, edges } = graph(pairs(count));
+  return { nodes, edges: [...edges, { source: `n${count - 1}`, target: "n0", loop: { max_iterations: 1 } }] };
+}
+
+/** Everything that ran inside of a report of the first task. */
+async function firstReport(definition: unknown) {
+  const { execution } = await startExecution(db, project, definition);
+  await db.sql`analyze private.workflow_edges, private.workflow_nodes, public.agent_tasks`;
+  await using explained = await connectExplained(db);
+  const { sql } = explained;
+  const [claim] = await sql`select public.claim_tasks(
+    worker_id := 'w', agent_types := '{architect}'::text[], execution_id := ${execution.id}) -> 'tasks' -> 0 as task`;
+  return await explained.plansInside(() =>
+    sql`select public.complete_task(
+      task_id := ${claim?.task.id}::uuid, lease_token := ${claim?.task.lease_token}::uuid, status := 'completed')`
+  );
+}
+
+/** How many rows of a table were looked at, also those that were passed over. */
+function rowsRead(plans: StatementPlan[], table: string): number {
+  const scans = plans.flatMap(({ Plan }) => nodesOf(Plan)).filter((node) => node["Relation Name"] === table);
+  assert(scans.length > 0);
+  return scans.reduce(
+    (sum, node) => sum + node["Actual Loops"] * (node["Actual Rows"] + (node["Rows Removed by Filter"] ?? 0)),
+    0,
+  );
+}
+
+const kinds: [string, (count: number) => unknown][] = [
+  ["labels", (count) => chain(count, { label: "on" })],
+  ["conditions", (count) => chain(count, { when: "$.on == true" })],
+  ["a loop", circle],
+];
+for (const [what, definition] of kinds) {
+  Deno.test(`a report in a large graph with ${what} reads no more edges than in a small one`, async () => {
+    const edgesRead = async (count: number) => rowsRead(await firstReport(definition(count)), "workflow_edges");
+    const small = await edgesRead(SMALL);
+    const large = await edgesRead(LARGE);
+    assert(large <= small, `${large} of ${LARGE}, ${small} of ${SMALL}`);
+  });
+}
+
+Deno.test("a turn of a small loop reads no more tasks in a large graph than in a small one", async () => {
+  const tasksRead = async (count: number) => {
+    const { nodes, edges } = graph(pairs(count));
+    const loop = { source: "n0", target: "n0", loop: { max_iterations: 1 } };
+    const plans = await firstReport({ nodes, edges: [...edges, loop] });
+    return rowsRead(plans, "agent_tasks");
+  };
+  const small = await tasksRead(SMALL);
+  const large = await tasksRead(LARGE);
+  assert(large <= small, `${large} of ${LARGE}, ${small} of ${SMALL}`);
+});
+
+/** Blocks of the database that a query touched, with all that ran inside of it. */
+async function blocksRead(query: string, parameter: string): Promise<number> {
+  const [row] = await db.sql.unsafe(`explain (analyze, buffers, format json) ${query}`, [parameter]);
+  const { Plan } = row?.["QUERY PLAN"][0];
+  return Plan["Shared Hit Blocks"] + Plan["Shared Read Blocks"];
+}
+
+Deno.test("a definition that leaves its agent types to the defaults is unpacked once, not for every node", async () => {
+  const blocksPerNode = async (count: number) => {
+    const nodes = Array.from({ length: count }, (_, index) => ({ id: `n${index}` }));
+    const id = await createWorkflow(db, project, { nodes, defaults: { agent_type: "architect" } });
+    return await blocksRead(
+      "select private.read_nodes(w.project_id, w.definition) from public.workflows as w where w.id = $1",
+      id,
+    ) / count;
+  };
+  const small = await blocksPerNode(SMALL);
+  const large = await blocksPerNode(LARGE);
+  assert(large <= small + 1, `${large} blocks a node of ${LARGE}, ${small} of ${SMALL}`);
+});
+
+Deno.test("where a task of a loop stands in the state is found without reading the loop's body", async () => {
+  const blocksPerNode = async (count: number) => {
+    const { execution } = await startExecution(db, project, circle(count));
+    return await blocksRead(
+      `select count(private.fold_order(t.workflow_execution_id, t.version_id, n.loops, n.node_index))
+      from public.agent_tasks as t
+      join private.workflow_nodes as n on n.version_id = t.version_id and n.node_index = t.node_index
+      where t.workflow_execution_id = $1`,
+      execution.id,
+    ) / count;
+  };
+  const small = await blocksPerNode(SMALL);
+  const large = await blocksPerNode(LARGE);
+  assert(large <= small + 1, `${large} blocks a node of ${LARGE}, ${small} of ${SMALL}`);
+});
