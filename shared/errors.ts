@@ -46,6 +46,7 @@ export const ERROR_CODES = {
   file_not_found: { status: 404, meaning: "No such file, or you are not a member of its project." },
   file_not_pending: { status: 409, meaning: "The upload of this file is already finished." },
   upload_expired: { status: 410, meaning: "The upload took too long and was given up; begin another." },
+  too_many_uploads: { status: 429, meaning: "One person has at most 1,000 uploads under way; finish or delete some." },
   share_not_found: { status: 404, meaning: "No such share: the link is wrong, was revoked, or its file is gone." },
   share_expired: { status: 410, meaning: "The share has expired, or all its downloads are used up." },
   invitation_not_found: { status: 404, meaning: "No such invitation." },

@@ -53,7 +53,7 @@ export const uploadFile = operation({
   input: () => z.object({ project_id: id(), path: path() }),
   output: withLink,
   statuses: [201],
-  errors: ["forbidden", "project_not_found", "project_not_active", "upload_expired", "unavailable"],
+  errors: ["forbidden", "project_not_found", "project_not_active", "too_many_uploads", "upload_expired", "unavailable"],
   maxBodyBytes: MAX_FILE_BYTES + FORM_BYTES,
 });
 
@@ -92,7 +92,7 @@ export const signUpload = operation({
       expires_at: time(),
     }),
   statuses: [201],
-  errors: ["forbidden", "project_not_found", "project_not_active", "unavailable"],
+  errors: ["forbidden", "project_not_found", "project_not_active", "too_many_uploads", "unavailable"],
 });
 
 export const finishUpload = operation({

@@ -181,7 +181,7 @@ for (const [path, body, field] of TOO_LARGE) {
 }
 
 /** How many of twenty bodies of that size are worked at at once, where every third one fails. */
-async function mostAtOnce(bytes: number): Promise<{ most: number; done: number }> {
+async function mostAtOnce(bytes: number, holder?: string): Promise<{ most: number; done: number }> {
   let [running, most] = [0, 0];
   const work = async (index: number) => {
     most = Math.max(most, ++running);
@@ -189,12 +189,18 @@ async function mostAtOnce(bytes: number): Promise<{ most: number; done: number }
     running--;
     if (index % 3 === 0) throw new Error("refused");
   };
-  const all = await Promise.allSettled(Array.from({ length: 20 }, (_, index) => inTurn(bytes, () => work(index))));
+  const all = await Promise.allSettled(
+    Array.from({ length: 20 }, (_, index) => inTurn(bytes, () => work(index), holder)),
+  );
   return { most, done: all.filter(({ status }) => status === "fulfilled").length };
 }
 
 Deno.test("body: four of more than 1 MiB are worked at at once, and each has its turn, whatever becomes of the others", async () => {
   assertEquals(await mostAtOnce(1_048_577), { most: 4, done: 13 });
+});
+
+Deno.test("body: of one person's large ones so many wait that others have their turn", async () => {
+  assertEquals(await mostAtOnce(1_048_577, "a person"), { most: 2, done: 13 });
 });
 
 Deno.test("body: smaller ones wait for none", async () => {

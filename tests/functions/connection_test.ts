@@ -66,25 +66,34 @@ Deno.test("connection: people and workers at once each keep their own rights", a
   }
 });
 
-Deno.test("connection: a statement that takes long holds up nobody else's while one is free", async () => {
+/** What an editor is answered while so many starts of one caller, with one key, are made to wait by somebody else's lock. */
+async function whileWaiting(caller: string | undefined, count: number, atOnce: number) {
   const key = crypto.randomUUID();
   const waiting: ReturnType<typeof start>[] = [];
   // Every connection has met the statement before: only then are others lined up behind it.
   for (let round = 0; round < 3; round++) {
-    await Promise.all(Array.from({ length: 12 }, () => start(direct, team.editor.token, crypto.randomUUID())));
+    await Promise.all(Array.from({ length: 12 }, () => start(direct, undefined, crypto.randomUUID())));
   }
-  await sql().begin(async (tx) => {
+  const answers = await sql().begin(async (tx) => {
     await tx`select pg_advisory_xact_lock(private.lock_key('start:' || ${workflow_id} || ${key}))`;
-    for (let one = 0; one < 3; one++) waiting.push(start(direct, team.editor.token, key));
-    for (let held = 0; held < waiting.length;) {
+    for (let one = 0; one < count; one++) waiting.push(start(direct, caller, key));
+    for (let held = 0; held < atOnce;) {
       const [row] =
         await sql()`select count(*)::integer as n from pg_locks where locktype = 'advisory' and not granted`;
       held = row?.n ?? 0;
     }
-    const others = await Promise.all(Array.from({ length: 12 }, () => start(direct, team.editor.token)));
-    assertEquals(new Set(others.map(({ status }) => status)), new Set([201]));
+    return await Promise.all(Array.from({ length: 12 }, () => start(direct, team.editor.token)));
   });
   assertEquals(new Set((await Promise.all(waiting)).map(({ status }) => status)), new Set([200, 201]));
+  return new Set(answers.map(({ status }) => status));
+}
+
+Deno.test("connection: a statement that takes long holds up nobody else's while one is free", async () => {
+  assertEquals(await whileWaiting(undefined, 3, 3), new Set([201]));
+});
+
+Deno.test("connection: however many of one person's statements take long, they hold up nobody else's", async () => {
+  assertEquals(await whileWaiting(team.owner.token, 20, 2), new Set([201]));
 });
 
 Deno.test("connection: where none can be made the Data API answers", async () => {

@@ -3,11 +3,14 @@
 import type { Sql } from "postgres";
 import { lazy } from "../../../shared/contract/operation.ts";
 import { env } from "./env.ts";
+import { createTurns } from "./turns.ts";
 
 /** Who a door is called as: the role, and what the verified token says. */
 export interface Caller {
   readonly role: "authenticated" | "service_role";
   readonly claims: Record<string, unknown>;
+  /** Whose statements leave connections to others: a person, or what anybody may have the function ask. */
+  readonly holder?: string | undefined;
 }
 
 /** No connection could be made: nothing was asked of the database. */
@@ -23,13 +26,16 @@ const NOT_CONNECTED = new Set(["CONNECT_TIMEOUT", "ECONNREFUSED", "ENOTFOUND", "
 const PAUSE_MS = 30_000;
 let pausedUntil = 0;
 
+/** A few, as every instance of a function has its own: statements are short, and more of them wait in line. */
+const CONNECTIONS = 4;
+const inTurn = createTurns(CONNECTIONS);
+
 /** The pool, made by the first call: what never asks the database does not wait for the library. */
 const pool = lazy(async (): Promise<Sql> => {
   const { default: postgres } = await import("postgres");
   const url = env.databaseUrl ?? "";
   return postgres(url, {
-    // A few, as every instance of a function has its own: statements are short, and more of them wait in line.
-    max: 4,
+    max: CONNECTIONS,
     // A statement waits for the first connection that is free, and not in line behind another's that takes long. The
     // library's own name for it, which its types leave out.
     ...{ max_pipeline: 0 },
@@ -89,17 +95,15 @@ export async function callAs(caller: Caller, name: string, args: Record<string, 
     const given = Object.entries(args).filter(([key, value]) => value !== undefined && types.has(key));
     const list = given.map(([key], index) => argument(key, types.get(key) ?? "text", index + 3)).join(", ");
     const sql = await pool();
-    const rows = await sql.unsafe<{ answer: unknown }[]>(
-      `with caller as materialized (
+    const statement = `with caller as materialized (
          select set_config('role', $1, true), set_config('request.jwt.claims', $2, true)
        )
-       select public."${name}"(${list}) as answer from caller`,
-      [
-        caller.role,
-        JSON.stringify(caller.claims),
-        ...given.map(([key, value]) => asText(value, types.get(key) ?? "text")),
-      ],
-      { prepare: true },
+       select public."${name}"(${list}) as answer from caller`;
+    const values = given.map(([key, value]) => asText(value, types.get(key) ?? "text"));
+    const parameters = [caller.role, JSON.stringify(caller.claims), ...values];
+    const rows = await inTurn(
+      caller.holder,
+      () => sql.unsafe<{ answer: unknown }[]>(statement, parameters, { prepare: true }),
     );
     return rows[0]?.answer;
   } catch (error) {

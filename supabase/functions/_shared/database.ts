@@ -10,11 +10,11 @@ import { fromDatabase, OperationError } from "./errors.ts";
 
 type Doors = Database["public"]["Functions"];
 
-const SERVICE: Caller = { role: "service_role", claims: { role: "service_role" } };
+const SERVICE = { role: "service_role", claims: { role: "service_role" } } as const;
 
 /** Only the secret key makes a worker. */
 function callerOf({ authMode, jwtClaims }: AppContext["var"]["supabaseContext"]): Caller {
-  return authMode === "secret" ? SERVICE : { role: "authenticated", claims: { ...jwtClaims } };
+  return authMode === "secret" ? SERVICE : { role: "authenticated", claims: { ...jwtClaims }, holder: jwtClaims?.sub };
 }
 
 // Plain fetch, as supabase-js looks for a session of its own before each call: that costs as much as everything else
@@ -40,13 +40,20 @@ export async function callDoor<Name extends keyof Doors & string>(
 
 /**
  * The same with the service's own rights: for what it found out itself (what a file's bytes are), and for callers whose
- * right is a token and no account. The door decides what that may change.
+ * right is a token and no account. The door decides what that may change. It waits in the turn of that person, else of all
+ * who have the function call this door.
  */
 export async function callDoorAsService<Name extends keyof Doors & string>(
   name: Name,
   args: Doors[Name]["Args"],
+  person?: string | null,
 ): Promise<unknown> {
-  return await call(name, args, SERVICE, () => ({ "content-type": "application/json", apikey: env.secretKey }));
+  return await call(
+    name,
+    args,
+    { ...SERVICE, holder: person ?? name },
+    () => ({ "content-type": "application/json", apikey: env.secretKey }),
+  );
 }
 
 const unavailable = (cause: unknown) =>

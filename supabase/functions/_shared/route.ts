@@ -1,7 +1,7 @@
 // Binds a handler to its contract: what enters is parsed by it, what leaves is checked against it.
 import type * as z from "zod";
 import type { Operation } from "../../../shared/contract/operation.ts";
-import type { AppContext } from "./auth.ts";
+import { type AppContext, callerId } from "./auth.ts";
 import { parseBody, parseInput, readBody } from "./body.ts";
 import { inTurn } from "./turns.ts";
 
@@ -33,7 +33,7 @@ export function route<Input extends z.ZodType, Output extends z.ZodType>(
       };
       if (operation.body !== "json") return await answer({ ...context.req.query(), ...context.req.param() });
       const bytes = await readBody(context, operation.maxBodyBytes);
-      return await inTurn(bytes.byteLength, () => answer(parseBody(bytes)));
+      return await inTurn(bytes.byteLength, () => answer(parseBody(bytes)), callerId(context) ?? undefined);
     },
   };
 }

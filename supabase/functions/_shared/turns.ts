@@ -1,25 +1,52 @@
-// Large bodies take turns: as a text, as values and as the text that goes to the database, each is there several times,
-// and without turns a process would keep the memory that the most of them ever took at once.
+// What only so many can use at once is used in turns: the connections to the database, and the memory for large bodies.
 
-/** As many as there are connections to the database, for which they would wait next. */
-const MAX_AT_ONCE = 4;
-/** What smaller ones take does not count. */
+/**
+ * Turns at so many places. The more of them one holder has, the more must be free for theirs to begin: however many of
+ * one holder's wait, and however long they take, somebody else finds a place. Work without a holder takes any.
+ */
+export function createTurns(places: number) {
+  const held = new Map<string, number>();
+  const waiting: { holder: string | undefined; begin: () => void }[] = [];
+  let free = places;
+
+  const heldBy = (holder: string | undefined) => holder === undefined ? 0 : held.get(holder) ?? 0;
+  const mayBegin = ({ holder }: { holder: string | undefined }) => free > heldBy(holder);
+
+  function move(holder: string | undefined, taken: 1 | -1): void {
+    free -= taken;
+    if (holder === undefined) return;
+    const count = heldBy(holder) + taken;
+    if (count === 0) held.delete(holder);
+    else held.set(holder, count);
+  }
+
+  return async function inTurn<Result>(holder: string | undefined, work: () => Promise<Result>): Promise<Result> {
+    if (mayBegin({ holder })) move(holder, 1);
+    else await new Promise<void>((begin) => waiting.push({ holder, begin }));
+    try {
+      return await work();
+    } finally {
+      move(holder, -1);
+      // Who waits takes over the place.
+      for (let next = waiting.findIndex(mayBegin); next >= 0; next = waiting.findIndex(mayBegin)) {
+        for (const { holder, begin } of waiting.splice(next, 1)) {
+          move(holder, 1);
+          begin();
+        }
+      }
+    }
+  };
+}
+
+/** What smaller bodies take does not count. */
 const LARGE_BYTES = 1_048_576;
 
-let running = 0;
-const waiting: (() => void)[] = [];
+// As a text, as values and as the text that goes to the database, each is there several times, and without turns a
+// process would keep the memory that the most of them ever took at once. As many as there are connections, for which they
+// would wait next.
+const inLargeTurn = createTurns(4);
 
-/** Does the work at once for a small body, and in its turn for a large one. */
-export async function inTurn<Result>(bodyBytes: number, work: () => Promise<Result>): Promise<Result> {
-  if (bodyBytes <= LARGE_BYTES) return await work();
-  if (running === MAX_AT_ONCE) await new Promise<void>((resolve) => waiting.push(resolve));
-  else running++;
-  try {
-    return await work();
-  } finally {
-    // Who waits takes over the place.
-    const next = waiting.shift();
-    if (next) next();
-    else running--;
-  }
+/** Does the work at once for a small body, and in its holder's turn for a large one. */
+export async function inTurn<Result>(bodyBytes: number, work: () => Promise<Result>, holder?: string): Promise<Result> {
+  return bodyBytes > LARGE_BYTES ? await inLargeTurn(holder, work) : await work();
 }

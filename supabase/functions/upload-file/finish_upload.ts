@@ -20,7 +20,7 @@ export const finish = route(finishUpload, async (input, context) => {
   try {
     const mime_type = await typeOf(file, stored_mime_type ?? "", found);
     const finished = { file_id: file.id, file_size: found.size, sha256: found.sha256, mime_type };
-    const ready = readFile(await callDoorAsService("finish_upload", finished));
+    const ready = readFile(await callDoorAsService("finish_upload", finished, file.uploaded_by));
     return { body: { file: ready, ...await linkFor(context, ready) } };
   } catch (error) {
     // What cannot become true by waiting: the upload has to begin again.

@@ -8,9 +8,12 @@ import type { StoredFile } from "./links.ts";
  * With the service's own rights: the caller may have lost theirs in the middle. A file that is ready all the same (the
  * answer of the last step was lost on the way) stays. Never throws: what could not be done, reconcile_files does.
  */
-export async function takeBack(requestId: string, { id, bucket_name, file_path }: StoredFile): Promise<void> {
+export async function takeBack(
+  requestId: string,
+  { id, bucket_name, file_path, uploaded_by }: StoredFile,
+): Promise<void> {
   try {
-    const answer = await callDoorAsService("abort_upload", { file_id: id }) as { aborted: boolean };
+    const answer = await callDoorAsService("abort_upload", { file_id: id }, uploaded_by) as { aborted: boolean };
     if (!answer.aborted) return;
     const { error } = await serviceClient().storage.from(bucket_name).remove([file_path]);
     if (error) throw error;

@@ -35,7 +35,7 @@ async function store(context: AppContext, fields: Record<string, string>, incomi
     await putObject(context, reserved, incoming.bytes, type);
     const { size, sha256 } = incoming.bytes.measure();
     const finished = { file_id: reserved.id, file_size: size, sha256, mime_type: type };
-    return readFile(await callDoorAsService("finish_upload", finished));
+    return readFile(await callDoorAsService("finish_upload", finished, reserved.uploaded_by));
   } catch (error) {
     await takeBack(context.env.requestId, reserved);
     throw error;

@@ -96,3 +96,14 @@ Deno.test("with an account the invitations of its projects to its address end: w
     where project_id = ${project.id} and email = ${project.viewer.email} and status = 'pending'`;
   assertEquals(pending?.n, 0);
 });
+
+Deno.test("with the account of who holds a project, too, its invitations to that address end", async () => {
+  const project = await createProject(db);
+  const token_sha256 = await invite(project, project.owner.email);
+  await db.sql`update public.project_collaborators set role = 'owner' where user_id = ${project.editor.id}`;
+  await db
+    .sql`update public.project_invitations set invited_by = ${project.editor.id} where project_id = ${project.id}`;
+  await db.sql`delete from auth.users where id = ${project.owner.id}`;
+  const heir = await createUser(db, { email: project.owner.email });
+  assertEquals(await accepted(heir, token_sha256), "invitation_not_pending");
+});

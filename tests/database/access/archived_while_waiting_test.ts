@@ -1,7 +1,16 @@
 // access: what waits for a project that is being archived writes nothing into it any more.
 import { assertEquals } from "@std/assert";
 import { shareDatabase } from "../../support/database.ts";
-import { claimNode, createProject, createWorkflow, graph, report, startExecution } from "../../support/factories.ts";
+import {
+  claimNode,
+  createFile,
+  createProject,
+  createWorkflow,
+  graph,
+  report,
+  startExecution,
+  storeObject,
+} from "../../support/factories.ts";
 import { type OpenTransaction, openTransaction, waitUntilBlocked } from "../../support/transactions.ts";
 
 const db = await shareDatabase();
@@ -85,4 +94,59 @@ Deno.test("who stands in line behind somebody else's save keeps nobody from arch
   await archiving.commit();
   await holder.commit();
   assertEquals(await waiting, "project_not_active");
+});
+
+const FILES: Record<string, (own: OpenTransaction, target: Target) => Promise<unknown>> = {
+  "an object that is being put into the bucket": async (own, { project: { id, editor } }) =>
+    await own.sql`
+      insert into storage.objects (bucket_id, name, owner_id)
+      values ('genesis-files', ${`${id}/a.png`}, ${editor.id})`,
+  "an object that is being deleted": async (own, { project }) => {
+    const { file_path } = await createFile(db, project);
+    await own.sql`select set_config('storage.allow_delete_query', 'true', true)`;
+    await own.sql`delete from storage.objects where bucket_id = 'genesis-files' and name = ${file_path}`;
+  },
+};
+for (const [what, write] of Object.entries(FILES)) {
+  Deno.test(`archiving a project waits for ${what}`, async () => {
+    const target = await createTarget();
+    const { id, owner, editor } = target.project;
+    await using own = await openTransaction(db, editor.actor);
+    await write(own, target);
+    await using archiving = await openTransaction(db, owner.actor);
+    const waiting = archiving.sql`update public.projects set status = 'archived' where id = ${id}`.execute();
+    await waitUntilBlocked(db, archiving);
+    await own.commit();
+    await waiting;
+  });
+}
+
+Deno.test("archiving a project waits for an upload that is being finished", async () => {
+  const { project } = await createTarget();
+  const { id, owner, editor } = project;
+  const request = { project_id: id, file_name: "a", mime_type: "text/plain" };
+  const { file } = await db.rpc(editor.actor, "register_upload", request);
+  await storeObject(db, file.file_path, 5, editor);
+  await using service = await openTransaction(db, "worker");
+  await service.rpc("finish_upload", { file_id: file.id, file_size: 5, sha256: "0".repeat(64) });
+  await using archiving = await openTransaction(db, owner.actor);
+  const waiting = archiving.sql`update public.projects set status = 'archived' where id = ${id}`.execute();
+  await waitUntilBlocked(db, archiving);
+  await service.commit();
+  await waiting;
+});
+
+Deno.test("an object is not deleted that was waited for while the project was archived", async () => {
+  const { project } = await createTarget();
+  const { file_path } = await createFile(db, project);
+  await using holder = await openTransaction(db, "superuser");
+  await holder.sql`select from storage.objects where name = ${file_path} for update`;
+  await using own = await openTransaction(db, project.editor.actor);
+  await own.sql`select set_config('storage.allow_delete_query', 'true', true)`;
+  const waiting = own.sql`delete from storage.objects where bucket_id = 'genesis-files' and name = ${file_path}`
+    .then(() => "done", (error) => error.code);
+  await waitUntilBlocked(db, own);
+  await db.sql`update public.projects set status = 'archived' where id = ${project.id}`;
+  await holder.commit();
+  assertEquals(await waiting, "42501");
 });

@@ -64,7 +64,6 @@ const BEHIND_THE_DOORS = [
   "save_artifact_as_caller",
   // Called by policies, views and computed fields.
   "artifact_content",
-  "chat_session_ids",
   "is_admin",
   "is_worker",
   "may_use_topic",

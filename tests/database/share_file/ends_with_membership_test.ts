@@ -2,6 +2,7 @@
 import { assertEquals } from "@std/assert";
 import { shareDatabase } from "../../support/database.ts";
 import { createFile, createProject, invitationToken, type Person } from "../../support/factories.ts";
+import { openTransaction, waitUntilBlocked } from "../../support/transactions.ts";
 
 const db = await shareDatabase();
 
@@ -45,5 +46,21 @@ Deno.test("a share of a holder whom a worker replaces stays closed when they are
   const { project: { id, owner, stranger }, token_sha256 } = await shareBy(({ owner }) => owner);
   await db.as("worker", (tx) => tx`update public.projects set owner_id = ${stranger.id} where id = ${id}`);
   await db.sql`insert into public.project_collaborators (project_id, user_id) values (${id}, ${owner.id})`;
+  assertEquals(await refusal(token_sha256), "share_not_found");
+});
+
+Deno.test("a share that is being made while its maker is removed stays closed when they are let in again", async () => {
+  const project = await createProject(db);
+  const { id, actor } = project.editor;
+  const [file, token_sha256] = [await createFile(db, project), await invitationToken()];
+  await using own = await openTransaction(db, actor);
+  await own.rpc("share_file", { file_id: file.id, expires_in_seconds: 3600, token_sha256 });
+  await using removal = await openTransaction(db, project.owner.actor);
+  const removing = removal.sql`delete from public.project_collaborators where user_id = ${id}`.execute();
+  await waitUntilBlocked(db, removal, removing);
+  await own.commit();
+  await removing;
+  await removal.commit();
+  await db.sql`insert into public.project_collaborators (project_id, user_id) values (${project.id}, ${id})`;
   assertEquals(await refusal(token_sha256), "share_not_found");
 });
