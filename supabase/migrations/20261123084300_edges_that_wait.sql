@@ -24,6 +24,7 @@ declare
   v_ended integer[];
   v_task public.agent_tasks;
   v_step jsonb;
+  v_predicates text[];
   v_state jsonb;
   v_edges integer[];
   v_targets integer[];
@@ -63,23 +64,19 @@ begin
     end loop;
 
     -- The edges that can be decided now: those of what is done, and those that waited for a loop to end.
-    v_state := null;
-    if v_has_predicates and (
-      exists (
-        select from public.agent_tasks as t
+    if v_has_predicates then
+      v_predicates := array(
+        select e.predicate from public.agent_tasks as t
         join private.workflow_edges as e on e.version_id = v_version_id and e.source_index = t.node_index
         where t.id = any (v_done) and e.predicate is not null
-      )
-      or (v_from_start and exists (
-        select from private.workflow_edges as e
-        where e.version_id = v_version_id and e.source_index = 0 and e.predicate is not null
-      ))
-      or (v_ended <> '{}' and exists (
-        select from private.workflow_edges as e
-        where e.version_id = v_version_id and e.gates && v_ended and e.predicate is not null
-      ))
-    ) then
-      v_state := private.fold_state(p_execution_id);
+        union
+        select e.predicate from private.workflow_edges as e
+        where v_from_start and e.version_id = v_version_id and e.source_index = 0 and e.predicate is not null
+        union
+        select e.predicate from private.workflow_edges as e
+        where v_ended <> '{}' and e.version_id = v_version_id and e.gates && v_ended and e.predicate is not null
+      );
+      v_state := case when v_predicates <> '{}' then private.read_state(p_execution_id, v_predicates) end;
     end if;
     with sources as (
       select t.node_index, t.status, t.label, t.node_type from public.agent_tasks as t
