@@ -1,7 +1,7 @@
 // What a step reads of its graph does not grow with the graph, whatever that is made of.
 import { assert } from "@std/assert";
 import { shareDatabase } from "../../support/database.ts";
-import { createProject, createWorkflow, graph, startExecution } from "../../support/factories.ts";
+import { claimAll, createProject, createWorkflow, graph, report, startExecution } from "../../support/factories.ts";
 import { connectExplained, nodesOf, type StatementPlan } from "./explain.ts";
 
 const db = await shareDatabase();
@@ -27,14 +27,20 @@ function circle(count: number) {
 /** Everything that ran inside of a report of the first task. */
 async function firstReport(definition: unknown) {
   const { execution } = await startExecution(db, project, definition);
-  await db.sql`analyze private.workflow_edges, private.workflow_nodes, public.agent_tasks`;
+  return await nextReport(execution.id);
+}
+
+/** The same for the task that is claimed next. */
+async function nextReport(execution_id: string) {
+  await db.sql`analyze private.workflow_edges, private.workflow_nodes, private.channel_writes, public.agent_tasks`;
   await using explained = await connectExplained(db);
   const { sql } = explained;
   const [claim] = await sql`select public.claim_tasks(
-    worker_id := 'w', agent_types := '{architect}'::text[], execution_id := ${execution.id}) -> 'tasks' -> 0 as task`;
+    worker_id := 'w', agent_types := '{architect}'::text[], execution_id := ${execution_id}) -> 'tasks' -> 0 as task`;
   return await explained.plansInside(() =>
     sql`select public.complete_task(
-      task_id := ${claim?.task.id}::uuid, lease_token := ${claim?.task.lease_token}::uuid, status := 'completed')`
+      task_id := ${claim?.task.id}::uuid, lease_token := ${claim?.task.lease_token}::uuid, status := 'completed',
+      label := 'on', output_data := '{"on": true}')`
   );
 }
 
@@ -73,6 +79,33 @@ Deno.test("a turn of a small loop reads no more tasks in a large graph than in a
   const large = await tasksRead(LARGE);
   assert(large <= small, `${large} of ${LARGE}, ${small} of ${SMALL}`);
 });
+
+const readers: [string, Record<string, unknown>, Record<string, unknown>][] = [
+  ["a condition", { when: "$.on == true" }, {}],
+  ["an input", { label: "on" }, { input: { on: "$.on", goal: "$.goal" } }],
+];
+for (const [what, edge, options] of readers) {
+  Deno.test(`${what} reads no more tasks where many are done than where a few are`, async () => {
+    const tasksRead = async (count: number) => {
+      const before = Array.from({ length: count }, (_, index) => ({ id: `n${index}`, priority: 1 }));
+      const nodes = [...before, { id: "first" }, { id: "last", ...options }];
+      const { execution } = await startExecution(db, project, {
+        nodes: nodes.map((node) => ({ agent_type: "architect", ...node })),
+        edges: [{ source: "first", target: "last", ...edge }],
+      });
+      for (let done = 0; done < count; done += 100) {
+        const claimed = Object.values(await claimAll(db, execution.id, { limit: Math.min(100, count - done) }));
+        await db.rpc("worker", "complete_tasks", {
+          results: claimed.map((task) => report(task, { output_data: { [task.node_id]: 1 } })),
+        });
+      }
+      return rowsRead(await nextReport(execution.id), "agent_tasks");
+    };
+    const small = await tasksRead(20);
+    const large = await tasksRead(500);
+    assert(large <= small, `${large} of 500, ${small} of 20`);
+  });
+}
 
 /** Blocks of the database that a query touched, with all that ran inside of it. */
 async function blocksRead(query: string, parameter: string): Promise<number> {
