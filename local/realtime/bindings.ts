@@ -79,7 +79,7 @@ export async function checkBinding(
   limited: postgres.Sql,
 ): Promise<void> {
   const { schema, table, filters, select = [] } = binding;
-  if ((await tables.published(schema, table)).length === 0) {
+  if (!await tables.isPublished(schema, table)) {
     throw new Error(
       "Unable to subscribe to changes with given parameters. Please check Realtime is enabled for the given connect " +
         `parameters: [schema: ${schema}, table: ${table ?? "*"}, filters: ${filters.map((each) => each.column)}]`,

@@ -241,6 +241,20 @@ Deno.test("the rows of one transaction arrive in their order, complete, and none
   assertEquals(names(await listener.hears(500)), Array.from({ length: 500 }, (_, n) => `done ${n + 1}`));
 });
 
+Deno.test("who subscribes to one table does not wait for another one that is being dropped", async () => {
+  await inDatabase(async (sql) => {
+    await sql`create table public.leaving (id int primary key)`;
+    await sql`alter publication supabase_realtime add table public.leaving`;
+    // Who waits for it after all is heard to fail.
+    await sql`set idle_in_transaction_session_timeout = '10s'`;
+    await sql.begin(async (tx) => {
+      await tx`drop table public.leaving`;
+      await using listener = await listenToChanges(owner.client, { table: "workflows" });
+      assertEquals(listener.system.message, "Subscribed to PostgreSQL");
+    });
+  });
+});
+
 Deno.test("columns and values of every kind arrive as their JSON", async () => {
   await inDatabase(async (sql) => {
     await sql.unsafe(`
