@@ -4,7 +4,7 @@
 import type postgres from "postgres";
 import type { Credentials } from "./caller_of.ts";
 import { callSettings, literal, requestSettings, settingsSql } from "./request_settings.ts";
-import { type DatabaseError, errorResponse } from "./postgrest_errors.ts";
+import { type DatabaseError, errorResponse, isSqlState } from "./postgrest_errors.ts";
 
 interface DatabaseFunction {
   /** Names with types, in the order of the declaration; the last `optional` have defaults. */
@@ -126,7 +126,7 @@ export function functionCalls(sql: postgres.Sql, searchPath: string): FunctionCa
         return dressed(answer ?? "null", status, headers);
       } catch (thrown) {
         const error = thrown as Partial<DatabaseError>;
-        if (typeof error.code !== "string" || !/^[0-9A-Z]{5}$/.test(error.code)) throw thrown;
+        if (!isSqlState(error.code)) throw thrown;
         return errorResponse(error as DatabaseError, caller.role === "anon", new Headers());
       }
     },

@@ -2,7 +2,7 @@
 import { createPostgresConnection, type PostgresConnection } from "@supabase/lite/postgres";
 import { databaseOf } from "./database_name.ts";
 import { onDatabaseSocket } from "./database_socket.ts";
-import type { DatabaseError } from "./postgrest_errors.ts";
+import { type DatabaseError, isSqlState } from "./postgrest_errors.ts";
 import { callSettings, requestSettings, type RpcRequest, settingsSql } from "./request_settings.ts";
 
 /** What lite calls a transaction: all that is used of it here is to run one statement. */
@@ -122,9 +122,7 @@ export function openDataConnection(
     },
     normalizeDbError(error: unknown) {
       const { code, message, detail, hint } = (error ?? {}) as Partial<DatabaseError>;
-      if (typeof code === "string" && /^[0-9A-Z]{5}$/.test(code)) {
-        noteError({ code, message: message ?? "", detail, hint });
-      }
+      if (isSqlState(code)) noteError({ code, message: message ?? "", detail, hint });
       return error;
     },
   });

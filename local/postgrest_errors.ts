@@ -8,6 +8,10 @@ export interface DatabaseError {
   hint?: string;
 }
 
+/** Whether the database itself said it. A socket that the database has closed says EPIPE, which only looks like a SQLSTATE. */
+export const isSqlState = (code: unknown): code is string =>
+  typeof code === "string" && /^[0-9A-Z]{5}$/.test(code) && code !== "EPIPE";
+
 const BY_CODE: Record<string, number> = {
   "23503": 409,
   "23505": 409,

@@ -58,14 +58,17 @@ export class Channel implements Address {
     return { topic: this.topic, caller: this.token.caller, headers: this.socket.headers };
   }
 
-  /** Reads the token and asks the policies. Throws Refusal. */
-  async authorise(): Promise<void> {
-    const { services } = this.socket;
-    this.#token = await services.readToken(this.#tokenText);
+  /** Throws Refusal for a token that is not good. */
+  async #identify(): Promise<void> {
+    this.#token = await this.socket.services.readToken(this.#tokenText);
     this.#watchExpiry();
+  }
+
+  /** Asks the policies. Throws Refusal. */
+  async #authorise(): Promise<void> {
     if (!this.isPrivate) return;
     this.#maySend = {};
-    this.mayReceive = await mayReceive(services.sql, this.#question);
+    this.mayReceive = await mayReceive(this.socket.services.sql, this.#question);
     if (!this.mayReceive.broadcast && !this.mayReceive.presence) throw this.#unauthorized();
   }
 
@@ -78,6 +81,7 @@ export class Channel implements Address {
 
   /** Answers the join, then sends what a new listener is owed. Throws Refusal before anything was sent. */
   async begin(frame: Frame): Promise<void> {
+    await this.#identify();
     const { hub, presence, replication, changes, sql } = this.socket.services;
     const { broadcast, postgres_changes } = this.config;
     const replay = readReplay(broadcast.replay);
@@ -91,15 +95,17 @@ export class Channel implements Address {
     await replication.running(isHeld ? timeout : undefined).catch((thrown) => {
       throw isHeld ? tooLate(timeout) : thrown;
     });
-    if (this.#hasEnded) return;
+    // Only now: what ends a membership is heard from here on, and the stream may have been waited for.
+    await this.#authorise();
     const past = replay ? await readPast(sql, this.topic, replay) : [];
     const subscription = changes.subscribe(this, postgres_changes);
     this.#subscription = subscription;
     if (isHeld) {
       const problem = await subscription.check();
       if (problem) throw new Refusal("RealtimeDisabledForConfiguration", problem);
-      if (this.#hasEnded) return;
     }
+    // Its token has expired meanwhile, or its client is gone.
+    if (this.#hasEnded) return;
     // All that can fail comes before the answer: a client that was told of its success does not try again.
     const shown = this.hearsPresence ? presence.state(this) : undefined;
     const replayed = (this.mayReceive.broadcast ? past : []).map(({ id, event, payload }) =>
@@ -180,7 +186,8 @@ export class Channel implements Address {
     if (typeof text !== "string" || text.startsWith("sb_") || text === this.#tokenText) return;
     this.#tokenText = text;
     try {
-      await this.authorise();
+      await this.#identify();
+      await this.#authorise();
     } catch (thrown) {
       if (!(thrown instanceof Refusal)) throw thrown;
       this.shutDown(thrown.reason);

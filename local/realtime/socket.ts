@@ -125,10 +125,8 @@ export class Socket {
     if (this.#channels.size >= MAX_CHANNELS) throw new Refusal("ChannelRateLimitReached", "Too many channels");
     const { config, token } = readJoin(frame.payload);
     const channel = new Channel(this, name, frame.joinRef ?? frame.ref, config, token ?? this.token.text);
+    this.#channels.set(name, channel);
     try {
-      await channel.authorise();
-      if (!this.#isOpen) return channel.end();
-      this.#channels.set(name, channel);
       await channel.begin(frame);
     } catch (thrown) {
       channel.end();

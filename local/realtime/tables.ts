@@ -60,11 +60,24 @@ export class Tables {
     return table;
   }
 
-  /** Those of a publication that a binding names; without a table all of its schema. */
-  async published(schema: string, name: string | undefined): Promise<{ schema: string; name: string }[]> {
-    return await this.sql<{ schema: string; name: string }[]>`
-      select schemaname as schema, tablename as name from pg_publication_tables
-      where pubname = 'supabase_realtime' and ${schema}::text in (schemaname::text, '*')
-        and ${name ?? "*"}::text in (tablename::text, '*')`;
+  /**
+   * Whether the publication has a table that a binding names; without a name any of its schema. The view
+   * pg_publication_tables is not asked: it opens every published table, so it waits for whoever changes one, and fails
+   * where one is dropped meanwhile.
+   */
+  async isPublished(schema: string, name: string | undefined): Promise<boolean> {
+    const [found] = await this.sql`
+      select from pg_publication as p
+      join pg_class as c on c.relkind = 'r' and c.oid >= 16384
+      join pg_namespace as n on n.oid = c.relnamespace
+      where p.pubname = 'supabase_realtime' and ${schema}::text in (n.nspname::text, '*')
+        and ${name ?? "*"}::text in (c.relname::text, '*')
+        and (p.puballtables or exists (
+          select from pg_class as a
+          where a.oid in (select c.oid union all select relid from pg_partition_ancestors(c.oid)) and (
+            exists (select from pg_publication_rel where prpubid = p.oid and prrelid = a.oid) or
+            exists (select from pg_publication_namespace where pnpubid = p.oid and pnnspid = a.relnamespace))))
+      limit 1`;
+    return found !== undefined;
   }
 }

@@ -4,7 +4,7 @@
 import type { RealtimeChannel, RealtimePostgresChangesPayload } from "@supabase/supabase-js";
 import type { Client } from "./call.ts";
 import { GenesisError } from "./error.ts";
-import { personOf } from "./person.ts";
+import { onPersonChange, personOf } from "./person.ts";
 
 /** A broadcast: what happened, in ids and states. */
 export interface Message {
@@ -99,6 +99,15 @@ class SharedChannel {
         this.#timer = setTimeout(() => this.#next(() => this.#leaveUnheard()), LINGER_MS);
       },
     };
+  }
+
+  /** Whoever speaks through the client now joins by their own right and under their own name. */
+  joinAnew(): void {
+    this.#next(async () => {
+      await this.#leave();
+      this.#each((listener) => listener.joined?.(false));
+      await this.#join();
+    });
   }
 
   #next(step: () => Promise<void>): void {
@@ -203,7 +212,10 @@ const channels = new WeakMap<Client, Map<string, SharedChannel>>();
 
 function share(supabase: Client, name: string, listener: Listener, changes?: TableChanges): Subscription {
   const known = channels.get(supabase) ?? new Map<string, SharedChannel>();
-  channels.set(supabase, known);
+  if (!channels.has(supabase)) {
+    channels.set(supabase, known);
+    onPersonChange(supabase, () => known.forEach((channel) => channel.joinAnew()));
+  }
   let channel = known.get(name);
   if (!channel) {
     channel = new SharedChannel(supabase, name, changes, () => known.delete(name));

@@ -44,3 +44,23 @@ export async function personOf(supabase: Client): Promise<string | null> {
     return null;
   }
 }
+
+/**
+ * Tells when somebody else speaks through the client than before: after a sign-in, and after a sign-out. A token that is
+ * renewed is the same person's. Answers what ends it.
+ */
+export function onPersonChange(supabase: Client, changed: () => void): () => void {
+  let known: string | null | undefined;
+  try {
+    const { data } = supabase.auth.onAuthStateChange((_event, session) => {
+      const person = session?.user.id ?? null;
+      const isOther = known !== undefined && known !== person;
+      known = person;
+      if (isOther) changed();
+    });
+    return () => data.subscription.unsubscribe();
+  } catch {
+    // A client with a callback for its token has no sessions to tell of.
+    return () => {};
+  }
+}

@@ -1,7 +1,7 @@
 // The files of a project live, saved optimistically; where somebody else was faster, the conflict is there to be resolved.
 import { useCallback, useEffect, useRef, useState } from "react";
 import { type ArtifactHead, type GenesisError, type InputOf, type OutputOf } from "../client/mod.ts";
-import { useGenesis } from "./context.ts";
+import { useGenesis, useTurn } from "./context.ts";
 import { usePending } from "./use_pending.ts";
 import { useWatch } from "./use_watch.ts";
 
@@ -58,6 +58,7 @@ function conflictOf(input: SaveInput, error: GenesisError): Conflict {
 /** `useArtifacts(projectId)`; an empty id shows nothing. */
 export function useArtifacts(projectId: string): UseArtifacts {
   const genesis = useGenesis();
+  const turn = useTurn();
   const { step, loading, error, isLive } = useWatch(
     projectId,
     (genesis, options) => genesis.project(projectId).watch({ ...options, parts: ["artifacts"], limit: 1000 }),
@@ -65,7 +66,7 @@ export function useArtifacts(projectId: string): UseArtifacts {
   const pending = usePending<{ projectId: string; input: SaveInput }>();
   // What was just saved, and the step that cannot know it yet.
   const [saved, setSaved] = useState<{ artifact: Artifact; step: typeof step }[]>([]);
-  const [conflicts, setConflicts] = useState<{ projectId: string; conflict: Conflict }[]>([]);
+  const [conflicts, setConflicts] = useState<{ projectId: string; turn: number; conflict: Conflict }[]>([]);
 
   const shown = useRef(step);
   useEffect(() => {
@@ -94,11 +95,11 @@ export function useArtifacts(projectId: string): UseArtifacts {
       if (code === "artifact_conflict") {
         forget(input.file_path);
         const conflict = conflictOf(input, refusal as GenesisError);
-        setConflicts((before) => [...before, { projectId, conflict }]);
+        setConflicts((before) => [...before, { projectId, turn, conflict }]);
       }
       throw refusal;
     }
-  }, [genesis, projectId, pending.run, forget]);
+  }, [genesis, projectId, turn, pending.run, forget]);
 
   const heads = new Map<string, UseArtifacts["artifacts"][number]>(
     step?.artifacts.map((artifact) => [artifact.file_path, artifact]),
@@ -119,7 +120,8 @@ export function useArtifacts(projectId: string): UseArtifacts {
   }
   return {
     artifacts: [...heads.values()].sort((a, b) => (a.file_path < b.file_path ? -1 : 1)),
-    conflicts: conflicts.filter((entry) => !error && entry.projectId === projectId).map(({ conflict }) => conflict),
+    conflicts: conflicts.filter((entry) => !error && entry.projectId === projectId && entry.turn === turn)
+      .map(({ conflict }) => conflict),
     loading,
     error: error ?? (pending.error?.code === "artifact_conflict" ? null : pending.error),
     isLive,

@@ -2,11 +2,12 @@
 import { useCallback, useState } from "react";
 import type { GenesisError } from "../client/mod.ts";
 import { toGenesisError } from "../client/error.ts";
+import { useTurn } from "./context.ts";
 
 export interface Pending<Change> {
   /** Those under way, the oldest first. */
   changes: Change[];
-  /** Of the last change that was refused; cleared by the next one that is accepted. */
+  /** Of the last change that was refused; cleared by the next one that is accepted, and by another person. */
   error: GenesisError | null;
   /**
    * Shows `change` while `send` runs. Throws the refusal as a GenesisError after the change was taken back; `accept` is
@@ -17,7 +18,8 @@ export interface Pending<Change> {
 
 export function usePending<Change>(): Pending<Change> {
   const [entries, setEntries] = useState<{ change: Change }[]>([]);
-  const [error, setError] = useState<GenesisError | null>(null);
+  const [refused, setRefused] = useState<{ turn: number; error: GenesisError } | null>(null);
+  const turn = useTurn();
 
   const run = useCallback<Pending<Change>["run"]>(async (change, send, accept) => {
     const entry = { change };
@@ -26,15 +28,16 @@ export function usePending<Change>(): Pending<Change> {
     try {
       const answer = await send();
       accept?.(answer);
-      setError(null);
+      setRefused(null);
       done();
       return answer;
     } catch (thrown) {
-      const refusal = await toGenesisError(thrown);
-      setError(refusal);
+      const error = await toGenesisError(thrown);
+      setRefused({ turn, error });
       done();
-      throw refusal;
+      throw error;
     }
-  }, []);
+  }, [turn]);
+  const error = refused?.turn === turn ? refused.error : null;
   return { changes: entries.map(({ change }) => change), error, run };
 }

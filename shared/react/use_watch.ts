@@ -2,7 +2,7 @@
 import { useEffect, useRef, useState } from "react";
 import { toGenesisError } from "../client/error.ts";
 import type { Genesis, GenesisError, Watch, WatchOptions } from "../client/mod.ts";
-import { useGenesis } from "./context.ts";
+import { useGenesis, useTurn } from "./context.ts";
 
 export interface Watched<Step> {
   /** The newest step; undefined until there is one. */
@@ -23,16 +23,18 @@ interface State<Step> {
 }
 
 /**
- * Follows `start`'s watch, anew whenever `key` or the client changes; an empty key follows nothing. `fold` makes what is
+ * Follows `start`'s watch, anew whenever `id`, the client or the person changes; an empty id follows nothing. `fold` makes what is
  * shown from what was and the new step. The channel behind it outlives an unmount by a moment, so that StrictMode's second
  * mount joins nothing twice.
  */
 export function useWatch<Step>(
-  key: string,
+  id: string,
   start: (genesis: Genesis, options: WatchOptions) => Watch<Step>,
   fold: (before: Step | undefined, step: Step) => Step = (_before, step) => step,
 ): Watched<Step> {
   const genesis = useGenesis();
+  const turn = useTurn();
+  const key = id && `${turn} ${id}`;
   const [state, setState] = useState<State<Step>>({ key, isLive: false });
   const latest = useRef({ start, fold });
   useEffect(() => {

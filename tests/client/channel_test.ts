@@ -1,6 +1,7 @@
 // listen(): messages and presence between members, on one channel per topic.
 import { assertEquals } from "@std/assert";
 import {
+  createGenesis,
   type Genesis,
   type GenesisError,
   listen,
@@ -8,6 +9,7 @@ import {
   type Message,
   type Present,
 } from "../../shared/client/mod.ts";
+import { anonymous, type Person } from "../support/actors.ts";
 import { sharedClients } from "./team.ts";
 
 /** Listens, and resolves once joined; `next` waits for the first of what fits. */
@@ -60,6 +62,44 @@ Deno.test("who is there is known by the person's id, until they go", async () =>
   other.track(null);
   await one.until(() => one.presences.at(-1)?.[key] === undefined);
 });
+
+const signIn = async ({ supabase }: Genesis, { email }: Person) => {
+  const { error } = await supabase.auth.signInWithPassword({ email, password: "correct-horse-battery-staple" });
+  if (error) throw error;
+};
+
+Deno.test("who signs in as somebody else is there as that person, and no longer as the one before", async () => {
+  const { project, owner } = await sharedClients();
+  const page = createGenesis(anonymous());
+  await signIn(page, project.viewer);
+  using watcher = await join(owner, `project:${project.id}`);
+  using tab = await join(page, `project:${project.id}`);
+  const present = () => Object.keys(watcher.presences.at(-1) ?? {});
+  tab.track({ name: "a tab" });
+  await watcher.until(() => present().includes(project.viewer.id));
+  await signIn(page, project.editor);
+  await watcher.until(() => present().includes(project.editor.id));
+  assertEquals(present(), [project.editor.id]);
+});
+
+const departures: [string, (page: Genesis) => Promise<unknown>][] = [
+  ["signs out", (page) => page.supabase.auth.signOut()],
+  ["signs in as a stranger", async (page) => await signIn(page, (await sharedClients()).project.stranger)],
+];
+for (const [how, leave] of departures) {
+  Deno.test(`who ${how} is put out of what they listened to`, async () => {
+    const { project } = await sharedClients();
+    const page = createGenesis(anonymous());
+    await signIn(page, project.viewer);
+    const refused = Promise.withResolvers<GenesisError>();
+    const subscription = listen(page.supabase, `project:${project.id}`, {
+      joined: (isJoined, error) => isJoined ? void leave(page) : error && refused.resolve(error),
+    });
+    const { code } = await refused.promise;
+    subscription.close();
+    assertEquals(code, "forbidden");
+  });
+}
 
 Deno.test("listeners to the same topic share one channel, which ends after the last of them", async () => {
   const { project, owner } = await sharedClients();

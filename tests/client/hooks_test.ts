@@ -213,6 +213,30 @@ testInBrowser("the changes of a table arrive at useRealtimeSubscription", async 
   await page.waitForFunction("Number(document.querySelector('#changes').textContent) >= 1");
 });
 
+testInBrowser(
+  "whoever signs in next on a page is shown what they may see, and nobody else's refusal",
+  async ({ open }) => {
+    const { project, shown, owner } = await arrange();
+    const page = await open(project.viewer, "Vera", shown);
+    await see(page, "h2", "Plans");
+    // Quiet until then: as in any app, what is asked without a session or right is refused.
+    const signIn = ({ email }: { email: string }) =>
+      page.evaluate(
+        `supabase.auth.signInWithPassword({ email: "${email}", password: "correct-horse-battery-staple" })`,
+      );
+    await page.fill("#new-name", "Not hers");
+    await page.click("#rename");
+    await see(page, "#project-error", "forbidden");
+    await signIn(project.stranger);
+    await see(page, "#project-error", "project_not_found");
+    await signIn(project.editor);
+    await see(page, "h2", "Plans");
+    await owner.chat(shown.chat).send({ content: "Welcome" });
+    await see(page, "#messages li", "Welcome");
+    assertEquals(await page.locator("#project-error").textContent(), "");
+  },
+);
+
 testInBrowser("in StrictMode each channel is joined once, and left after the unmount", async ({ open }) => {
   const { project, shown } = await arrange();
   const page = await open(project.viewer, "Vera", shown);

@@ -3,6 +3,7 @@
 import { assertEquals } from "@std/assert";
 import { createClient } from "@supabase/supabase-js";
 import postgres from "postgres";
+import { isSqlState } from "../../local/postgrest_errors.ts";
 import { eventually, type Fixture, startFixture } from "./fixture.ts";
 
 const LOCK = 4711;
@@ -133,4 +134,9 @@ Deno.test("a function that was changed is called as it is now, a moment later", 
     ({ error }) => error === null,
   );
   assertEquals(answer.data, 3);
+});
+
+Deno.test("what a socket says is not taken for the database's word", () => {
+  const codes = ["57014", "PT404", "42P01", "EPIPE", "ECONNRESET", "CONNECTION_CLOSED", undefined];
+  assertEquals(codes.filter(isSqlState), ["57014", "PT404", "42P01"]);
 });

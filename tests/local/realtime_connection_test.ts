@@ -195,6 +195,30 @@ for (const frame of ["{", "[]", "null", "5", JSON.stringify({ topic: 1 })]) {
   });
 }
 
+Deno.test("whose token expires while they join has no channel to speak on", async () => {
+  const owner = await signUp();
+  const topic = `realtime:project:${await createProject(owner)}`;
+  await using client = await open();
+  await inDatabase((sql) =>
+    sql.begin(async (tx) => {
+      // Its policies answer when this transaction has ended.
+      await tx`lock table realtime.messages in access exclusive mode`;
+      const access_token = await sign({ role: "authenticated", sub: owner.id }, now() + 2);
+      const config = { private: true, broadcast: { ack: true } };
+      client.send("1", "1", topic, "phx_join", { config, access_token });
+      const [, , , event, payload] = await client.frame(0) ?? [];
+      assertEquals(event, "system");
+      assertMatch(payload?.message ?? "", /^InvalidJWTToken: Token has expired/);
+    })
+  );
+  client.send("1", "2", topic, "broadcast", { type: "broadcast", event: "said", payload: {} });
+  const answers = await eventually(
+    () => Promise.resolve(client.frames.filter(([, ref]) => ref === "2")),
+    ({ length }) => length > 0,
+  );
+  assertEquals(answers.map(([, , , , { response }]) => response?.reason), ["unmatched topic"]);
+});
+
 Deno.test("a channel ends when its token expires, and does not come back by itself", async () => {
   const client = anonymous();
   const token = await sign({ role: "anon" }, now() + 2);

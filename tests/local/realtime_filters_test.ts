@@ -97,6 +97,33 @@ for (const [filter, message] of refused) {
   });
 }
 
+Deno.test("a filter that took too long once is tried again: the machine may have stood still", async () => {
+  const name = `halting_${crypto.randomUUID().replaceAll("-", "")}`;
+  // Whatever first becomes a value of this type takes longer than a filter may.
+  await inDatabase((sql) =>
+    sql.unsafe(`
+      create sequence public.${name}_calls;
+      create function public.${name}_passes() returns boolean language sql volatile as $$
+        select case when nextval('public.${name}_calls') = 1 then pg_sleep(3) is not null else true end $$;
+      create domain public.${name}_text as text check (public.${name}_passes());
+      create table public.${name} (id bigint generated always as identity primary key, t public.${name}_text);
+      grant select on public.${name} to anon;
+      alter publication supabase_realtime add table public.${name}`)
+  );
+  try {
+    await using listener = await listenToChanges(anonymous(), { table: name, filter: "t=eq.x" });
+    assertEquals(listener.system.message, "Subscribed to PostgreSQL");
+  } finally {
+    await inDatabase((sql) =>
+      sql.unsafe(`
+        drop table public.${name};
+        drop domain public.${name}_text;
+        drop function public.${name}_passes();
+        drop sequence public.${name}_calls`)
+    );
+  }
+});
+
 /** Hears what a channel is told of its subscription, and how it went on. */
 async function subscribe(table: string, filters: (string | undefined)[]) {
   const told: Message[] = [];

@@ -112,6 +112,29 @@ Deno.test("a stack that stops ends its connections and takes its slot along", as
   });
 });
 
+Deno.test("who loses the right to a topic while their join waits for the stream is not let in", async () => {
+  await overOwnDatabase({}, async (stack, url) => {
+    const admin = connect(url, { max: 2 });
+    await admin.unsafe(`
+      create table public.members (name text);
+      insert into public.members values ('anybody');
+      grant select on public.members to anon;
+      create policy listen on realtime.messages for select to anon using (exists (select from public.members))`);
+    const client = clientOf(stack);
+    let joining: ReturnType<typeof listen> | undefined;
+    await admin.begin(async (tx) => {
+      // The stream begins when this transaction has ended.
+      await tx`create table public.unfinished ()`;
+      joining = listen(client, room(), { private: true });
+      await eventually(() => slotsOf(admin), (slots) => slots.length === 1);
+      await admin`delete from public.members`;
+    });
+    await using listener = await joining!;
+    assertMatch(listener.states[0] ?? "", /^CHANNEL_ERROR Unauthorized/);
+    await admin.end();
+  });
+});
+
 Deno.test("on a database that writes no logical log, Realtime is off with a sentence, and the rest works", async () => {
   await overOwnDatabase({ wal_level: "replica" }, async (off) => {
     const [sentence = ""] = off.notices;
