@@ -74,7 +74,7 @@ export class Lease {
       this.signal.throwIfAborted();
       const mayPass = asThePerson(this.supabase);
       try {
-        const answer = await this.operations.completeTask({ ...this.#token, ...report });
+        const answer = await this.operations.completeTask({ ...report, ...this.#token });
         this.#settled.abort();
         return answer;
       } catch (thrown) {

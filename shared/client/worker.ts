@@ -64,8 +64,22 @@ function wordsOf(error: unknown): string {
   return words.replaceAll("\0", "").slice(0, LONGEST_MESSAGE).toWellFormed();
 }
 
+/** What a listener throws is said, and costs no report. */
+const guarded = (onError: WorkerOptions["onError"]) => (error: unknown, task?: Task): void => {
+  try {
+    onError?.(error, task);
+  } catch (thrown) {
+    console.error("onError failed:", thrown);
+  }
+};
+
 /** Runs one task to its report. Throws what ended it otherwise. */
-async function runTask(task: Task, lease: Lease, { handle, onError }: WorkerOptions): Promise<void> {
+async function runTask(
+  task: Task,
+  lease: Lease,
+  handle: WorkerOptions["handle"],
+  tell: ReturnType<typeof guarded>,
+): Promise<void> {
   const began = performance.now();
   const gone = new Promise<never>((_, reject) => {
     lease.signal.addEventListener("abort", () => reject(lease.signal.reason));
@@ -78,10 +92,11 @@ async function runTask(task: Task, lease: Lease, { handle, onError }: WorkerOpti
     // A handler that does not listen to the signal is left behind.
     const result = await Promise.race([(async () => await handle(task, { signal: lease.signal }))(), gone]) ?? {};
     const { output, ...rest } = result;
-    report = { status: "completed", ...(output !== undefined && { output_data: output }), ...rest, ...time() };
+    // What a report has not is refused by name; what it has of its own, a handler cannot say.
+    report = { ...rest, ...(output !== undefined && { output_data: output }), status: "completed", ...time() };
   } catch (thrown) {
     lease.signal.throwIfAborted();
-    onError?.(thrown, task);
+    tell(thrown, task);
     report = failed(thrown);
   }
   try {
@@ -91,7 +106,7 @@ async function runTask(task: Task, lease: Lease, { handle, onError }: WorkerOpti
     const isHeld = !lease.signal.aborted && !["task_lease_lost", "task_already_reported"].includes(error.code);
     if (!isHeld) throw error;
     // What was reported is refused (too large, a conflict…): that is a failure of the task, which says nothing else.
-    onError?.(error, task);
+    tell(error, task);
     await lease.report(failed(error));
   }
 }
@@ -101,8 +116,9 @@ async function runTask(task: Task, lease: Lease, { handle, onError }: WorkerOpti
  * asking for work is refused, which asking again would not change.
  */
 export async function runWorker(supabase: Client, operations: Operations, options: WorkerOptions): Promise<void> {
-  const { agentTypes, concurrency = 1, leaseSeconds = 60, graceSeconds = 5, pollSeconds = 5, onError } = options;
+  const { agentTypes, concurrency = 1, leaseSeconds = 60, graceSeconds = 5, pollSeconds = 5 } = options;
   const { projectId, executionId, workerId = `worker-${crypto.randomUUID().slice(0, 8)}` } = options;
+  const tell = guarded(options.onError);
   const stopping = new AbortController();
   const stop = () => stopping.abort();
   if (options.signal?.aborted) stop();
@@ -125,10 +141,10 @@ export async function runWorker(supabase: Client, operations: Operations, option
 
   const start = (task: Task) => {
     const lease = new Lease(task, supabase, operations, leaseSeconds);
-    const run = runTask(task, lease, options)
+    const run = runTask(task, lease, options.handle, tell)
       .catch((error) => {
         // What the worker dropped itself is no news, and a cancelled task neither.
-        if (!stopping.signal.aborted && error?.code !== "execution_not_running") onError?.(error, task);
+        if (!stopping.signal.aborted && error?.code !== "execution_not_running") tell(error, task);
       })
       .finally(() => {
         lease.settle();
@@ -164,7 +180,7 @@ export async function runWorker(supabase: Client, operations: Operations, option
           const isFinal = !await mayPass(error, stopping.signal);
           if (stopping.signal.aborted) break;
           if (isFinal) throw error;
-          onError?.(error);
+          tell(error);
           await pause(jittered(Math.min(LONGEST_BACKOFF_MS, 250 * 2 ** failures++)), stopping.signal);
           continue;
         }

@@ -269,6 +269,44 @@ Deno.test("a worker that stops lets its task finish within the grace", async () 
   assertEquals(tasks.map(({ status }) => status), ["completed", "pending"]);
 });
 
+Deno.test("a handler says what it has done, and not whose task or lease it was", async () => {
+  const { owner, worker } = await sharedClients();
+  const executionId = await start(graph([["a", "b"]], { a: { retry: { max_attempts: 1 } } }));
+  const stopping = new AbortController();
+  const other = { task_id: crypto.randomUUID(), lease_token: crypto.randomUUID(), status: "failed" };
+  const working = worker.runWorker({
+    agentTypes,
+    executionId,
+    signal: stopping.signal,
+    handle: () => ({ ...other, output: "done" }),
+  });
+  const last = await owner.execution(executionId).finished();
+  stopping.abort();
+  await working;
+  assertEquals(last?.execution.status, "completed");
+});
+
+Deno.test("a failure is reported also where whoever is told of it fails", async () => {
+  const { owner, worker } = await sharedClients();
+  const executionId = await start(graph([["a", "b"]], { a: { retry: { max_attempts: 1 } } }));
+  const stopping = new AbortController();
+  const working = worker.runWorker({
+    agentTypes,
+    executionId,
+    signal: stopping.signal,
+    handle() {
+      throw new Error("no idea");
+    },
+    onError() {
+      throw new Error("no log either");
+    },
+  });
+  const last = await owner.execution(executionId).finished();
+  stopping.abort();
+  await working;
+  assertEquals(last?.tasks.map(({ error_message }) => error_message), ["no idea", null]);
+});
+
 Deno.test("a worker that stops gives back what it cannot finish, for another to take", async () => {
   const { worker } = await sharedClients();
   const executionId = await start(graph([["a", "b"]]));
