@@ -2,7 +2,8 @@
 -- it: most of the time they took. Loops into one node from the same sources are one family, or stand alone.
 
 -- Where a task's output stands in the state: by the turns of the loops around its node, outermost first, then by the node.
--- The turns of a family are those of all its loops.
+-- The turns of a family are those of all its loops. Outside of loops that is its node, and said only where the version names
+-- channels (20261123085000).
 create or replace function private.fold_order(p_execution_id uuid, p_version_id uuid, p_loops integer[], p_node_index integer)
 returns integer[]
 language plpgsql
@@ -15,7 +16,9 @@ declare
   v_loop integer;
 begin
   if p_loops = '{}' then
-    return null;
+    return (
+      select array[p_node_index] from private.workflow_graphs as g where g.version_id = p_version_id and g.names_channels
+    );
   end if;
   foreach v_loop in array p_loops loop
     select v_order || e.loop_sources[cardinality(e.loop_sources)] || (

@@ -8,7 +8,7 @@ create table private.named_channels (
   primary key (version_id, channel)
 );
 
--- Whether they are known: not of versions that are older than this.
+-- Whether there are any: none are known of versions that are older than this.
 alter table private.workflow_graphs add column names_channels boolean not null default false;
 
 -- The channels that a path reads; null where that is all of them, or one whose name is too long for an index.
@@ -74,7 +74,7 @@ begin
     where n.version_id = p_version_id and n.input is not null
   ) as p
   cross join lateral unnest(private.channels_of(p.path)) as c (channel);
-  update private.workflow_graphs as g set names_channels = true where g.version_id = p_version_id;
+  update private.workflow_graphs as g set names_channels = true where found and g.version_id = p_version_id;
 end
 $$;
 revoke execute on function private.channels_of(text), private.paths_of(jsonb), private.name_channels(uuid)

@@ -2,7 +2,7 @@
 import { assertEquals } from "@std/assert";
 import { shareDatabase } from "../../support/database.ts";
 import { graph } from "../../support/factories.ts";
-import { startRun } from "../../support/run.ts";
+import { runOf, startRun } from "../../support/run.ts";
 
 const db = await shareDatabase();
 
@@ -69,4 +69,15 @@ Deno.test("what a path finds in the channels that it names is what the whole sta
     again: false,
     files: [1, 2],
   });
+});
+
+Deno.test("a fork finds in its channels what it kept, and what was written since", async () => {
+  const chain = graph([["a", "b"], ["b", "c"]], { b: { input: { x: "$.x" } }, c: { input: { x: "$.x", y: "$.y" } } });
+  const run = await startRun(db, chain);
+  await run.complete("a", { x: 1 });
+  const { execution } = await db.rpc("worker", "fork_execution", { execution_id: run.id, from_node: "b" });
+  const fork = runOf(db, run.project, execution.id);
+  assertEquals((await fork.lease("b")).input_data, { x: 1 });
+  await fork.complete("b", { y: 2 });
+  assertEquals((await fork.lease("c")).input_data, { x: 1, y: 2 });
 });
