@@ -95,7 +95,7 @@ export class Channel implements Address {
     await replication.running(isHeld ? timeout : undefined).catch((thrown) => {
       throw isHeld ? tooLate(timeout) : thrown;
     });
-    // Only now: what ends a membership is heard from here on, and the stream may have been waited for.
+    // Only now, as the stream may have been waited for.
     await this.#authorise();
     const past = replay ? await readPast(sql, this.topic, replay) : [];
     const subscription = changes.subscribe(this, postgres_changes);

@@ -68,7 +68,7 @@ export class Tables {
   async isPublished(schema: string, name: string | undefined): Promise<boolean> {
     const [found] = await this.sql`
       select from pg_publication as p
-      join pg_class as c on c.relkind = 'r' and c.oid >= 16384
+      join pg_class as c on c.relkind = 'r' and c.relpersistence = 'p' and c.oid >= 16384
       join pg_namespace as n on n.oid = c.relnamespace
       where p.pubname = 'supabase_realtime' and ${schema}::text in (n.nspname::text, '*')
         and ${name ?? "*"}::text in (c.relname::text, '*')

@@ -8,7 +8,7 @@ export type Client = SupabaseClient<Database>;
 
 export interface CallOptions {
   signal?: AbortSignal;
-  /** How long to wait for the answer, in milliseconds: 60,000 where absent, ten minutes for an upload. */
+  /** How long to wait for the answer, in milliseconds: 60,000 where absent; ten minutes for an upload, two hours straight to Storage. */
   timeoutMs?: number;
 }
 

@@ -214,7 +214,9 @@ function share(supabase: Client, name: string, listener: Listener, changes?: Tab
   const known = channels.get(supabase) ?? new Map<string, SharedChannel>();
   if (!channels.has(supabase)) {
     channels.set(supabase, known);
-    onPersonChange(supabase, () => known.forEach((channel) => channel.joinAnew()));
+    onPersonChange(supabase, (_person, isOther) => {
+      if (isOther) known.forEach((channel) => channel.joinAnew());
+    });
   }
   let channel = known.get(name);
   if (!channel) {

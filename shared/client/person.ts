@@ -47,16 +47,19 @@ export async function personOf(supabase: Client): Promise<string | null> {
 
 /**
  * Tells when somebody else speaks through the client than before: after a sign-in, and after a sign-out. A token that is
- * renewed is the same person's. Answers what ends it.
+ * renewed is the same person's. The first who is known is told of, too, and is nobody else. Answers what ends it.
  */
-export function onPersonChange(supabase: Client, changed: () => void): () => void {
+export function onPersonChange(
+  supabase: Client,
+  changed: (person: string | null, isOther: boolean) => void,
+): () => void {
   let known: string | null | undefined;
   try {
     const { data } = supabase.auth.onAuthStateChange((_event, session) => {
       const person = session?.user.id ?? null;
-      const isOther = known !== undefined && known !== person;
+      const before = known;
       known = person;
-      if (isOther) changed();
+      if (person !== before) changed(person, before !== undefined);
     });
     return () => data.subscription.unsubscribe();
   } catch {

@@ -57,10 +57,17 @@ export async function sendOnce(
   };
 
   const began = Date.now();
+  let writer: string | null = null;
   for (let failures = 0;; failures++) {
     signal?.throwIfAborted();
     const mayPass = asThePerson(supabase);
     try {
+      // What one person wrote is not sent again as somebody else's.
+      const person = await inTime(() => personOf(supabase), signal, ATTEMPT_MS);
+      if (writer !== null && person !== null && person !== writer) {
+        throw new GenesisError("unauthorized", "Somebody else has signed in since.");
+      }
+      writer ??= person;
       return await attempt(failures > 0);
     } catch (thrown) {
       signal?.throwIfAborted();

@@ -9,6 +9,8 @@ import { OPERATIONS, type OutputOf } from "./operations.ts";
 const SMALL_BYTES = 6 * 1024 * 1024;
 /** As long as Storage takes the token of an upload, in milliseconds. */
 const TOKEN_MS = 7_200_000;
+/** Of Storage: too slow, or locked by another request. */
+const PASSING = [408, 409, 423];
 const RETRY_DELAYS = [0, 1000, 3000, 5000, 10_000];
 
 export interface UploadOptions extends CallOptions {
@@ -74,7 +76,8 @@ function sendInPieces(
   signal: AbortSignal | undefined,
   onProgress: UploadOptions["onProgress"],
 ): Promise<void> {
-  return new Promise((resolve, reject) => {
+  let stop = () => {};
+  return new Promise<void>((resolve, reject) => {
     const upload = new Upload(file, {
       endpoint: url,
       headers,
@@ -87,16 +90,17 @@ function sendInPieces(
       onSuccess: resolve,
       onError: (cause) => {
         const status = cause.originalResponse?.getStatus();
-        const code = status === undefined ? "unavailable" : codeOfStatus(status);
+        const code = status === undefined || PASSING.includes(status) ? "unavailable" : codeOfStatus(status);
         reject(new GenesisError(code, "The upload broke off.", {}, null, { cause }));
       },
     });
-    signal?.addEventListener("abort", () => {
+    stop = () => {
       upload.abort(true).catch(() => {});
-      reject(signal.reason);
-    }, { once: true });
+      reject(signal?.reason);
+    };
+    signal?.addEventListener("abort", stop);
     upload.start();
-  });
+  }).finally(() => signal?.removeEventListener("abort", stop));
 }
 
 /** Reads a file piece by piece, in browsers and elsewhere alike. */

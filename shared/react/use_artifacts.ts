@@ -1,7 +1,7 @@
 // The files of a project live, saved optimistically; where somebody else was faster, the conflict is there to be resolved.
 import { useCallback, useEffect, useRef, useState } from "react";
 import { type ArtifactHead, type GenesisError, type InputOf, type OutputOf } from "../client/mod.ts";
-import { useGenesis, useTurn } from "./context.ts";
+import { type Person, useGenesis, usePerson, useTurn } from "./context.ts";
 import { usePending } from "./use_pending.ts";
 import { useWatch } from "./use_watch.ts";
 
@@ -59,14 +59,15 @@ function conflictOf(input: SaveInput, error: GenesisError): Conflict {
 export function useArtifacts(projectId: string): UseArtifacts {
   const genesis = useGenesis();
   const turn = useTurn();
+  const person = usePerson();
   const { step, loading, error, isLive } = useWatch(
     projectId,
     (genesis, options) => genesis.project(projectId).watch({ ...options, parts: ["artifacts"], limit: 1000 }),
   );
   const pending = usePending<{ projectId: string; input: SaveInput }>();
   // What was just saved, and the step that cannot know it yet.
-  const [saved, setSaved] = useState<{ artifact: Artifact; step: typeof step }[]>([]);
-  const [conflicts, setConflicts] = useState<{ projectId: string; turn: number; conflict: Conflict }[]>([]);
+  const [saved, setSaved] = useState<{ artifact: Artifact; step: typeof step; turn: number }[]>([]);
+  const [conflicts, setConflicts] = useState<{ projectId: string; person: Person; conflict: Conflict }[]>([]);
 
   const shown = useRef(step);
   useEffect(() => {
@@ -85,7 +86,7 @@ export function useArtifacts(projectId: string): UseArtifacts {
         { projectId, input },
         () => genesis.saveArtifact({ ...input, project_id: projectId }),
         ({ artifact }) => {
-          const entry = { artifact, step: shown.current };
+          const entry = { artifact, step: shown.current, turn };
           setSaved((before) => [...before.filter((other) => other.artifact.file_path !== artifact.file_path), entry]);
           forget(input.file_path);
         },
@@ -95,21 +96,21 @@ export function useArtifacts(projectId: string): UseArtifacts {
       if (code === "artifact_conflict") {
         forget(input.file_path);
         const conflict = conflictOf(input, refusal as GenesisError);
-        setConflicts((before) => [...before, { projectId, turn, conflict }]);
+        setConflicts((before) => [...before, { projectId, person, conflict }]);
       }
       throw refusal;
     }
-  }, [genesis, projectId, turn, pending.run, forget]);
+  }, [genesis, projectId, turn, person, pending.run, forget]);
 
   const heads = new Map<string, UseArtifacts["artifacts"][number]>(
     step?.artifacts.map((artifact) => [artifact.file_path, artifact]),
   );
   // Whoever may not see the project any more is not shown what they saved there either, nor what they met.
-  for (const { artifact: { content: _, ...artifact }, step: before } of error ? [] : saved) {
+  for (const { artifact: { content: _, ...artifact }, step: before, turn: savedIn } of error ? [] : saved) {
     const known = heads.get(artifact.file_path);
     // A file that a later step no longer has was deleted.
     const isAhead = known ? artifact.version > known.version : before === step;
-    if (artifact.project_id === projectId && isAhead) heads.set(artifact.file_path, artifact);
+    if (savedIn === turn && artifact.project_id === projectId && isAhead) heads.set(artifact.file_path, artifact);
   }
   for (const change of pending.changes) {
     const known = heads.get(change.input.file_path);
@@ -120,7 +121,7 @@ export function useArtifacts(projectId: string): UseArtifacts {
   }
   return {
     artifacts: [...heads.values()].sort((a, b) => (a.file_path < b.file_path ? -1 : 1)),
-    conflicts: conflicts.filter((entry) => !error && entry.projectId === projectId && entry.turn === turn)
+    conflicts: conflicts.filter((entry) => !error && entry.projectId === projectId && entry.person === person)
       .map(({ conflict }) => conflict),
     loading,
     error: error ?? (pending.error?.code === "artifact_conflict" ? null : pending.error),

@@ -1,7 +1,7 @@
 // A chat session live, with one's own messages shown before they are confirmed.
 import { useCallback, useState } from "react";
 import type { Chat, ChatMessage, ChatSession, GenesisError, NewMessage } from "../client/mod.ts";
-import { useGenesis } from "./context.ts";
+import { useGenesis, useTurn } from "./context.ts";
 import { usePending } from "./use_pending.ts";
 import { useWatch } from "./use_watch.ts";
 
@@ -31,12 +31,13 @@ type Change = { sessionId: string; message?: ChatMessage; fields?: SessionChange
 /** `useChatSession(id)`; an empty id shows nothing. */
 export function useChatSession(sessionId: string): UseChatSession {
   const genesis = useGenesis();
+  const turn = useTurn();
   const { step, loading, error, isLive } = useWatch(
     sessionId,
     (genesis, options) => genesis.chat(sessionId).watch(options),
   );
   const pending = usePending<Change>();
-  const [sent, setSent] = useState<ChatMessage[]>([]);
+  const [sent, setSent] = useState<{ row: ChatMessage; turn: number }[]>([]);
   const [changed, setChanged] = useState<ChatSession | null>(null);
 
   const addMessage = useCallback((message: NewMessage) => {
@@ -61,9 +62,9 @@ export function useChatSession(sessionId: string): UseChatSession {
       { sessionId, message: shown },
       () => genesis.chat(sessionId).send({ ...message, idempotency_key }),
       // Kept until the watch brings it, which it does within seconds.
-      (row) => setSent((before) => [...before.slice(-49), row]),
+      (row) => setSent((before) => [...before.slice(-49), { row, turn }]),
     );
-  }, [genesis, sessionId, pending.run]);
+  }, [genesis, sessionId, turn, pending.run]);
 
   const updateSession = useCallback(
     (fields: SessionChanges) =>
@@ -76,9 +77,11 @@ export function useChatSession(sessionId: string): UseChatSession {
   const known = new Set(rows.map(({ id }) => id));
   const oldest = Date.parse(rows[0]?.created_at ?? "") || 0;
   // Whoever may not see the session any more is not shown what they wrote there either.
-  for (const row of error ? [] : sent) {
+  for (const { row, turn: sentIn } of error ? [] : sent) {
     // Older than the oldest that is shown: it has come and gone.
-    if (row.session_id !== sessionId || known.has(row.id) || Date.parse(row.created_at) < oldest) continue;
+    if (sentIn !== turn || row.session_id !== sessionId || known.has(row.id) || Date.parse(row.created_at) < oldest) {
+      continue;
+    }
     known.add(row.id);
     rows.push(row);
   }

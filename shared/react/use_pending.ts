@@ -17,12 +17,12 @@ export interface Pending<Change> {
 }
 
 export function usePending<Change>(): Pending<Change> {
-  const [entries, setEntries] = useState<{ change: Change }[]>([]);
+  const [entries, setEntries] = useState<{ change: Change; turn: number }[]>([]);
   const [refused, setRefused] = useState<{ turn: number; error: GenesisError } | null>(null);
   const turn = useTurn();
 
   const run = useCallback<Pending<Change>["run"]>(async (change, send, accept) => {
-    const entry = { change };
+    const entry = { change, turn };
     setEntries((before) => [...before, entry]);
     const done = () => setEntries((before) => before.filter((other) => other !== entry));
     try {
@@ -39,5 +39,5 @@ export function usePending<Change>(): Pending<Change> {
     }
   }, [turn]);
   const error = refused?.turn === turn ? refused.error : null;
-  return { changes: entries.map(({ change }) => change), error, run };
+  return { changes: entries.filter((entry) => entry.turn === turn).map(({ change }) => change), error, run };
 }

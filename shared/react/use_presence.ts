@@ -1,7 +1,7 @@
 // Who else is looking: people on the same project, execution or chat, with what each of them tells.
 import { useEffect, useRef, useState } from "react";
 import { type GenesisError, listen, type Subscription } from "../client/mod.ts";
-import { useGenesis } from "./context.ts";
+import { useGenesis, useTurn } from "./context.ts";
 
 export type Topic = `project:${string}` | `execution:${string}` | `chat:${string}`;
 
@@ -25,6 +25,7 @@ export interface UsePresence<Told> {
  */
 export function usePresence<Told extends Record<string, unknown>>(topic: Topic, told: Told | null): UsePresence<Told> {
   const { supabase } = useGenesis();
+  const turn = useTurn();
   const [everybody, setEverybody] = useState<Somebody<Told>[]>([]);
   const [isLive, setIsLive] = useState(false);
   const [error, setError] = useState<GenesisError | null>(null);
@@ -53,8 +54,8 @@ export function usePresence<Told extends Record<string, unknown>>(topic: Topic, 
       setError(null);
       setIsLive(false);
     };
-  }, [supabase, topic]);
+  }, [supabase, topic, turn]);
 
-  useEffect(() => subscription.current?.track(JSON.parse(text)), [supabase, topic, text]);
+  useEffect(() => subscription.current?.track(JSON.parse(text)), [supabase, topic, turn, text]);
   return { everybody, error, isLive };
 }

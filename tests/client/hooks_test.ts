@@ -213,6 +213,41 @@ testInBrowser("the changes of a table arrive at useRealtimeSubscription", async 
   await page.waitForFunction("Number(document.querySelector('#changes').textContent) >= 1");
 });
 
+const signInOn = (page: Page) => ({ email }: { email: string }) =>
+  page.evaluate(`supabase.auth.signInWithPassword({ email: "${email}", password: "correct-horse-battery-staple" })`);
+
+testInBrowser("what somebody is sending is not shown to who signs in next", async ({ open }) => {
+  const { project, shown } = await arrange();
+  const page = await open(project.owner, "Olga", shown);
+  await see(page, "h2", "Plans");
+  await page.route(
+    "**/rest/v1/chat_messages*",
+    (route) => route.request().method() === "POST" ? route.abort("connectionreset") : route.continue(),
+  );
+  await page.fill("#message", "For us alone");
+  await page.click("#send");
+  await see(page, "#messages li.pending", "For us alone");
+  await signInOn(page)(project.stranger);
+  await see(page, "#project-error", "project_not_found");
+  assertEquals(await page.locator("#messages li").allTextContents(), []);
+});
+
+testInBrowser("a conflict that was left is there again when the same person comes back", async ({ open }) => {
+  const { project, shown, editor } = await arrange();
+  const file = { project_id: project.id, file_path: "plan.md" };
+  await editor.saveArtifact({ ...file, content: "first" });
+  const page = await open(project.owner, "Olga", shown);
+  await page.click("#files button");
+  await page.fill("#text", "mine");
+  await editor.saveArtifact({ ...file, content: "theirs" });
+  await page.click("#save");
+  await see(page, ".conflict", "plan.md is at version 2; yours was made from 1.");
+  await page.evaluate(`supabase.auth.signOut({ scope: "local" })`);
+  await page.locator(".conflict").waitFor({ state: "detached" });
+  await signInOn(page)(project.owner);
+  await see(page, ".conflict", "plan.md is at version 2; yours was made from 1.");
+});
+
 testInBrowser(
   "whoever signs in next on a page is shown what they may see, and nobody else's refusal",
   async ({ open }) => {
@@ -220,10 +255,7 @@ testInBrowser(
     const page = await open(project.viewer, "Vera", shown);
     await see(page, "h2", "Plans");
     // Quiet until then: as in any app, what is asked without a session or right is refused.
-    const signIn = ({ email }: { email: string }) =>
-      page.evaluate(
-        `supabase.auth.signInWithPassword({ email: "${email}", password: "correct-horse-battery-staple" })`,
-      );
+    const signIn = signInOn(page);
     await page.fill("#new-name", "Not hers");
     await page.click("#rename");
     await see(page, "#project-error", "forbidden");

@@ -45,6 +45,20 @@ Deno.test("a message that was written before its session was archived is answere
   assertEquals((await sent).content, "Just in time");
 });
 
+Deno.test("what one person wrote is not sent again as somebody else's", async () => {
+  const { id, owner, project, contents } = await openChat();
+  using proxy = startCuttingProxy(stack.url);
+  let { token } = project.viewer;
+  const client = createClient<Database>(proxy.url, stack.publishableKey, { accessToken: () => Promise.resolve(token) });
+  proxy.loseAnswers(1000);
+  const sent = createGenesis(client).chat(id).send({ content: "Mine" }).catch((error) => error);
+  await using watch = owner.chat(id).watch();
+  for await (const { messages } of watch) if (messages.length > 0) break;
+  token = project.editor.token;
+  proxy.loseAnswers(0);
+  assertEquals([codeOf(await sent), await contents()], ["unauthorized", ["Mine"]]);
+});
+
 Deno.test("the same key sent again answers the stored row", async () => {
   const { id, owner, contents } = await openChat();
   const message = { content: "Once", idempotency_key: crypto.randomUUID() };

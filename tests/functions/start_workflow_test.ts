@@ -166,7 +166,11 @@ Deno.test("start_workflow: what meets the deletion of its workflow is unavailabl
       select exists (select from pg_stat_activity as a where ${deletion.pid} = any (pg_blocking_pids(a.pid))) as is_met`;
     return row?.is_met;
   };
-  while (!await isMet()) await new Promise((resolve) => setTimeout(resolve, 10));
+  const deadline = Date.now() + 20_000;
+  while (!await isMet()) {
+    if (Date.now() > deadline) throw new Error("The start did not meet the deletion");
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
   await deletion.commit();
   assertRefused(await start, "unavailable");
   assertRefused(await call(project.editor, "start-workflow", { workflow_id }), "workflow_not_found");

@@ -103,7 +103,11 @@ export async function callAs(caller: Caller, name: string, args: Record<string, 
     const parameters = [caller.role, JSON.stringify(caller.claims), ...values];
     const rows = await inTurn(
       caller.holder,
-      () => sql.unsafe<{ answer: unknown }[]>(statement, parameters, { prepare: true }),
+      async () => {
+        // While it waited, others may have found that no connection can be made.
+        if (!isConnectable()) throw new NoConnection("The database could not be connected to.");
+        return await sql.unsafe<{ answer: unknown }[]>(statement, parameters, { prepare: true });
+      },
     );
     return rows[0]?.answer;
   } catch (error) {

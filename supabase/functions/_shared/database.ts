@@ -10,6 +10,9 @@ import { fromDatabase, OperationError } from "./errors.ts";
 
 type Doors = Database["public"]["Functions"];
 
+/** Who opens links and shares has no account: all of them share their turns. */
+const VISITORS = "visitors";
+
 const SERVICE = { role: "service_role", claims: { role: "service_role" } } as const;
 
 /** Only the secret key makes a worker. */
@@ -41,7 +44,7 @@ export async function callDoor<Name extends keyof Doors & string>(
 /**
  * The same with the service's own rights: for what it found out itself (what a file's bytes are), and for callers whose
  * right is a token and no account. The door decides what that may change. It waits in the turn of that person, else of all
- * who have the function call this door.
+ * visitors.
  */
 export async function callDoorAsService<Name extends keyof Doors & string>(
   name: Name,
@@ -51,7 +54,7 @@ export async function callDoorAsService<Name extends keyof Doors & string>(
   return await call(
     name,
     args,
-    { ...SERVICE, holder: person ?? name },
+    { ...SERVICE, holder: person ?? VISITORS },
     () => ({ "content-type": "application/json", apikey: env.secretKey }),
   );
 }
