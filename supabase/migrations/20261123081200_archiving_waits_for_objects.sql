@@ -9,24 +9,34 @@ volatile
 security definer
 set search_path = ''
 as $$
+declare
+  v_folder text;
 begin
-  -- Beside the projects' folders only the secret key puts anything, for whomever it likes.
-  if (storage.foldername(new.name))[1] ~ '^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$' is not true then
-    return new;
-  end if;
-  -- Before an object is there its place may still have to be waited for, and who waits must hold up no archiving.
-  if tg_when = 'AFTER' or tg_op = 'UPDATE' then
-    perform private.hold_project_status((storage.foldername(new.name))[1]::uuid);
-  end if;
-  if not exists (
-    select from public.projects as p
-    left join public.project_collaborators as c on c.project_id = p.id and c.user_id::text = new.owner_id
-    where p.id::text = (storage.foldername(new.name))[1]
-      and p.status = 'active'
-      and (p.owner_id::text = new.owner_id or c.role in ('owner', 'editor'))
-  ) then
-    raise insufficient_privilege using message = 'The uploader can no longer write to this project.';
-  end if;
+  -- Beside the projects' folders only the secret key puts anything, for whomever it likes. Who moves an object takes it from
+  -- one project and brings it to another.
+  foreach v_folder in array array(
+    select distinct f
+    from unnest(array[
+      (storage.foldername(new.name))[1],
+      case when tg_op = 'UPDATE' and old.bucket_id = new.bucket_id then (storage.foldername(old.name))[1] end
+    ]) as f
+    where f ~ '^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$'
+    order by f
+  ) loop
+    -- Before an object is there its place may still have to be waited for, and who waits must hold up no archiving.
+    if tg_when = 'AFTER' or tg_op = 'UPDATE' then
+      perform private.hold_project_status(v_folder::uuid);
+    end if;
+    if not exists (
+      select from public.projects as p
+      left join public.project_collaborators as c on c.project_id = p.id and c.user_id::text = new.owner_id
+      where p.id = v_folder::uuid
+        and p.status = 'active'
+        and (p.owner_id::text = new.owner_id or c.role in ('owner', 'editor'))
+    ) then
+      raise insufficient_privilege using message = 'The uploader can no longer write to this project.';
+    end if;
+  end loop;
   return new;
 end
 $$;
@@ -38,12 +48,15 @@ volatile
 security definer
 set search_path = ''
 as $$
+declare
+  -- A folder that is no project's has nobody who may delete there.
+  v_project_id uuid := substring(old.name from '^([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})/');
 begin
-  perform 1 from public.projects as p where p.id::text = (storage.foldername(old.name))[1] for key share;
+  perform private.hold_project_status(v_project_id);
   if not exists (
     select from public.projects as p
     left join public.project_collaborators as c on c.project_id = p.id and c.user_id = auth.uid()
-    where p.id::text = (storage.foldername(old.name))[1]
+    where p.id = v_project_id
       and p.status = 'active'
       and (p.owner_id = auth.uid() or c.role = 'owner' or c.role = 'editor' and old.owner_id = auth.uid()::text)
   ) then

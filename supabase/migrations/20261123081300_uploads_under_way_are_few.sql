@@ -1,6 +1,7 @@
 -- The policy on the bucket reads all uploads under way that its reader must not see: two hundred thousand of one person's
 -- made every look into Storage of their fellow members, in all of their projects, twenty times as slow. One person has a
--- thousand under way; what is over, or finished, does not count. Nothing is locked for it: some more may begin at once.
+-- thousand under way, those that were given up and wait for a reconcile among them. Nothing is locked for it: some more may
+-- begin at once.
 
 insert into private.error_codes (code, http_status) values ('too_many_uploads', 429);
 
@@ -17,7 +18,7 @@ declare
 begin
   if c_per_person <= (
     select count(*) from public.file_storage as f
-    where f.uploaded_by = new.uploaded_by and f.status = 'pending' and not private.upload_is_over(f)
+    where f.uploaded_by = new.uploaded_by and f.status = 'pending'
   ) then
     perform private.refuse(
       'too_many_uploads', format('One person has at most %s uploads under way: finish some, or delete them.', c_per_person)

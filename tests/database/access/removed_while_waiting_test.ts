@@ -12,6 +12,7 @@ import {
   graph,
   invitationToken,
   startExecution,
+  storeObject,
 } from "../../support/factories.ts";
 import { type OpenTransaction, openTransaction, waitUntilBlocked } from "../../support/transactions.ts";
 
@@ -308,6 +309,22 @@ const CASES: Case[] = [
       return await own.sql`delete from storage.objects where bucket_id = 'genesis-files' and name = ${path}`;
     },
     answer: "You may no longer delete this object.",
+  },
+  {
+    what: "moves their object into a project of their own",
+    role: "editor",
+    make: async (target) => {
+      await db.sql`insert into public.projects (name, owner_id) values ('Mine', ${target.leaver.id})`;
+      await storeObject(db, `${target.id}/mine.txt`, 5, target.leaver);
+      return `${target.id}/mine.txt`;
+    },
+    hold: (path) => `select from storage.objects where name = '${path}' for update`,
+    act: (own, path, target) =>
+      own.sql`
+        update storage.objects set name = (select id || '/mine.txt' from public.projects where owner_id = ${target.leaver.id}),
+          version = '2'
+        where name = ${path}`,
+    answer: "The uploader can no longer write to this project.",
   },
 ];
 for (const { what, role, make, hold, act, answer } of CASES) {

@@ -355,3 +355,21 @@ Deno.test("a definition over 1 MiB is refused", async () => {
   const definition = { ...graph([["a", "b"]]), note: "x".repeat(1024 * 1024) };
   assertEquals((await faultsOf(definition)).map((fault) => fault.code), ["definition_too_large"]);
 });
+
+Deno.test("loops that lead on instead of back are named, also where one ends on another", async () => {
+  const { nodes, edges } = graph([["a", "c"], ["c", "d"], ["b", "d"]]);
+  const loops = [["d", "c"], ["b", "d"]].map(([source, target]) => ({ source, target, loop: { max_iterations: 1 } }));
+  const text = JSON.stringify({ nodes, edges: [...edges, ...loops] });
+  const faults = await db.sql.begin(async (tx) => {
+    await tx`set local statement_timeout = '20s'`;
+    const [row] = await tx`select private.compile_definition(${project.id}, ${text}::text::jsonb) as compiled`;
+    return row?.compiled.faults as Fault[];
+  });
+  assertEquals(faults.map(({ code, edge }) => [code, edge]), [["invalid_edge", "b → d"]]);
+});
+
+Deno.test("the list of a node that is no map is read by nobody, and keeps nothing from being published", async () => {
+  const workflow_id = await createWorkflow(db, project, graph([["a", "b"]], { a: { over: "all of it (x" } }));
+  const { version } = await db.rpc(project.editor.actor, "publish_workflow", { workflow_id });
+  assertEquals(version, 1);
+});
