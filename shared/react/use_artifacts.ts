@@ -76,9 +76,11 @@ export function useArtifacts(projectId: string): UseArtifacts {
 
   const forget = useCallback((filePath: string) => {
     setConflicts((before) =>
-      before.filter((entry) => entry.projectId !== projectId || entry.conflict.file_path !== filePath)
+      before.filter((entry) =>
+        entry.projectId !== projectId || entry.person !== person || entry.conflict.file_path !== filePath
+      )
     );
-  }, [projectId]);
+  }, [projectId, person]);
 
   const save = useCallback(async (input: SaveInput) => {
     try {

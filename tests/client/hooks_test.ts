@@ -232,21 +232,30 @@ testInBrowser("what somebody is sending is not shown to who signs in next", asyn
   assertEquals(await page.locator("#messages li").allTextContents(), []);
 });
 
-testInBrowser("a conflict that was left is there again when the same person comes back", async ({ open }) => {
-  const { project, shown, editor } = await arrange();
-  const file = { project_id: project.id, file_path: "plan.md" };
-  await editor.saveArtifact({ ...file, content: "first" });
-  const page = await open(project.owner, "Olga", shown);
-  await page.click("#files button");
-  await page.fill("#text", "mine");
-  await editor.saveArtifact({ ...file, content: "theirs" });
-  await page.click("#save");
-  await see(page, ".conflict", "plan.md is at version 2; yours was made from 1.");
-  await page.evaluate(`supabase.auth.signOut({ scope: "local" })`);
-  await page.locator(".conflict").waitFor({ state: "detached" });
-  await signInOn(page)(project.owner);
-  await see(page, ".conflict", "plan.md is at version 2; yours was made from 1.");
-});
+testInBrowser(
+  "a conflict that was left is there again when the same person comes back, whatever others saved",
+  async ({ open }) => {
+    const { project, shown, editor } = await arrange();
+    const file = { project_id: project.id, file_path: "plan.md" };
+    await editor.saveArtifact({ ...file, content: "first" });
+    const page = await open(project.owner, "Olga", shown);
+    await page.click("#files button");
+    await page.fill("#text", "mine");
+    await editor.saveArtifact({ ...file, content: "theirs" });
+    await page.click("#save");
+    await see(page, ".conflict", "plan.md is at version 2; yours was made from 1.");
+    await page.evaluate(`supabase.auth.signOut({ scope: "local" })`);
+    await page.locator(".conflict").waitFor({ state: "detached" });
+    await signInOn(page)(project.editor);
+    await see(page, "#files li", "version 2");
+    await page.click("#files button");
+    await page.fill("#text", "theirs again");
+    await page.click("#save");
+    await see(page, "#files li", "version 3");
+    await signInOn(page)(project.owner);
+    await see(page, ".conflict", "plan.md is at version 2; yours was made from 1.");
+  },
+);
 
 testInBrowser(
   "whoever signs in next on a page is shown what they may see, and nobody else's refusal",
