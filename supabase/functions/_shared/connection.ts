@@ -30,15 +30,20 @@ let pausedUntil = 0;
 const CONNECTIONS = 4;
 const inTurn = createTurns(CONNECTIONS);
 
-/** The pool, made by the first call: what never asks the database does not wait for the library. */
-const pool = lazy(async (): Promise<Sql> => {
-  const { default: postgres } = await import("postgres");
+/** The library, loaded by the first call: what never asks the database does not wait for it. */
+const library = lazy(async () => (await import("postgres")).default);
+
+/**
+ * Connections that nobody uses. The last one used is the next: it has the doors' plans at hand, and those that are not
+ * needed end by themselves.
+ */
+const unused: Sql[] = [];
+
+async function open(): Promise<Sql> {
+  const postgres = await library();
   const url = env.databaseUrl ?? "";
   return postgres(url, {
-    max: CONNECTIONS,
-    // A statement waits for the first connection that is free, and not in line behind another's that takes long. The
-    // library's own name for it, which its types leave out.
-    ...{ max_pipeline: 0 },
+    max: 1,
     idle_timeout: 20,
     connect_timeout: 3,
     // A pooler in transaction mode keeps no statements.
@@ -46,16 +51,29 @@ const pool = lazy(async (): Promise<Sql> => {
     ssl: env.isLocal ? false : "prefer",
     fetch_types: false,
     onnotice: () => {},
-    // The Data API's own limit: with more, a few requests that take for ever would keep the pool from everybody else.
+    // The Data API's own limit: with more, a few requests that take for ever would keep the connections from everybody.
     connection: { application_name: "genesis-engine", statement_timeout: 8_000 },
   });
-});
+}
+
+/** Does the work on a connection that is nobody else's meanwhile, in the holder's turn. */
+async function withConnection<Result>(holder: Caller["holder"], work: (sql: Sql) => Promise<Result>): Promise<Result> {
+  return await inTurn(holder, async () => {
+    // While it waited, others may have found that no connection can be made.
+    if (!isConnectable()) throw new NoConnection("The database could not be connected to.");
+    const sql = unused.pop() ?? await open();
+    try {
+      return await work(sql);
+    } finally {
+      unused.push(sql);
+    }
+  });
+}
 
 /** The arguments of a door and their types, asked for once. */
 const signatures = new Map<string, Promise<Map<string, string>>>();
 
-async function readSignature(name: string): Promise<Map<string, string>> {
-  const sql = await pool();
+async function readSignature(sql: Sql, name: string): Promise<Map<string, string>> {
   const rows = await sql.unsafe<{ name: string; type: string }[]>(
     `select a.name, format_type(a.type, null) as type
      from pg_proc as p, unnest(p.proargnames, p.proargtypes::oid[]) as a (name, type)
@@ -65,8 +83,8 @@ async function readSignature(name: string): Promise<Map<string, string>> {
   return new Map(rows.map((row) => [row.name, row.type]));
 }
 
-function signatureOf(name: string): Promise<Map<string, string>> {
-  const known = signatures.get(name) ?? readSignature(name);
+function signatureOf(sql: Sql, name: string): Promise<Map<string, string>> {
+  const known = signatures.get(name) ?? readSignature(sql, name);
   signatures.set(name, known);
   known.catch(() => signatures.delete(name));
   return known;
@@ -91,25 +109,19 @@ export const isConnectable = () => env.databaseUrl !== undefined && Date.now() >
  */
 export async function callAs(caller: Caller, name: string, args: Record<string, unknown>): Promise<unknown> {
   try {
-    const types = await signatureOf(name);
-    const given = Object.entries(args).filter(([key, value]) => value !== undefined && types.has(key));
-    const list = given.map(([key], index) => argument(key, types.get(key) ?? "text", index + 3)).join(", ");
-    const sql = await pool();
-    const statement = `with caller as materialized (
-         select set_config('role', $1, true), set_config('request.jwt.claims', $2, true)
-       )
-       select public."${name}"(${list}) as answer from caller`;
-    const values = given.map(([key, value]) => asText(value, types.get(key) ?? "text"));
-    const parameters = [caller.role, JSON.stringify(caller.claims), ...values];
-    const rows = await inTurn(
-      caller.holder,
-      async () => {
-        // While it waited, others may have found that no connection can be made.
-        if (!isConnectable()) throw new NoConnection("The database could not be connected to.");
-        return await sql.unsafe<{ answer: unknown }[]>(statement, parameters, { prepare: true });
-      },
-    );
-    return rows[0]?.answer;
+    return await withConnection(caller.holder, async (sql) => {
+      const types = await signatureOf(sql, name);
+      const given = Object.entries(args).filter(([key, value]) => value !== undefined && types.has(key));
+      const list = given.map(([key], index) => argument(key, types.get(key) ?? "text", index + 3)).join(", ");
+      const statement = `with caller as materialized (
+           select set_config('role', $1, true), set_config('request.jwt.claims', $2, true)
+         )
+         select public."${name}"(${list}) as answer from caller`;
+      const values = given.map(([key, value]) => asText(value, types.get(key) ?? "text"));
+      const parameters = [caller.role, JSON.stringify(caller.claims), ...values];
+      const rows = await sql.unsafe<{ answer: unknown }[]>(statement, parameters, { prepare: true });
+      return rows[0]?.answer;
+    });
   } catch (error) {
     const code = error instanceof Error && "code" in error ? String(error.code) : "";
     if (!NOT_CONNECTED.has(code)) throw error;
