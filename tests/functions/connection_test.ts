@@ -96,6 +96,14 @@ Deno.test("connection: however many of one person's statements take long, they h
   assertEquals(await whileWaiting(team.owner.token, 20, 2), new Set([201]));
 });
 
+Deno.test("connection: calls that come one after another share one, whose plans are at hand", async () => {
+  const name = `shared-${crypto.randomUUID()}`;
+  await using process = await startWith({ SUPABASE_DB_URL: `${stack.databaseUrl}?application_name=${name}` });
+  for (let call = 0; call < 6; call++) await start(process, team.editor.token);
+  const rows = await sql()`select from pg_stat_activity where application_name = ${name}`;
+  assertEquals(rows.length, 1);
+});
+
 Deno.test("connection: where none can be made the Data API answers", async () => {
   await using process = await startWith({ SUPABASE_DB_URL: "postgresql://postgres:postgres@127.0.0.1:9/postgres" });
   assertEquals((await start(process, team.editor.token)).status, 201);
@@ -132,4 +140,16 @@ Deno.test("connection: one that breaks in the middle is unavailable, and the nex
   });
   assertEquals(broken.code, "unavailable");
   assertEquals((await start(process, team.editor.token, key)).status, 201);
+});
+
+Deno.test("connection: one that ended while nobody used it is opened again", async () => {
+  const name = `ended-${crypto.randomUUID()}`;
+  await using process = await startWith({
+    SUPABASE_DB_URL: `${stack.databaseUrl}?application_name=${name}`,
+    SUPABASE_URL: "http://127.0.0.1:9",
+  });
+  await start(process, team.editor.token);
+  await sql()`select pg_terminate_backend(pid, 5000) from pg_stat_activity where application_name = ${name}`;
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  assertEquals((await start(process, team.editor.token)).status, 201);
 });

@@ -56,6 +56,10 @@ async function open(): Promise<Sql> {
   });
 }
 
+/** What the database refused, unlike a connection that broke. */
+export const isRefusal = (error: unknown): error is Error & { code: string; detail?: string; hint?: string } =>
+  error instanceof Error && error.name === "PostgresError" && (error as { severity?: string }).severity === "ERROR";
+
 /** Does the work on a connection that is nobody else's meanwhile, in the holder's turn. */
 async function withConnection<Result>(holder: Caller["holder"], work: (sql: Sql) => Promise<Result>): Promise<Result> {
   return await inTurn(holder, async () => {
@@ -63,9 +67,14 @@ async function withConnection<Result>(holder: Caller["holder"], work: (sql: Sql)
     if (!isConnectable()) throw new NoConnection("The database could not be connected to.");
     const sql = unused.pop() ?? await open();
     try {
-      return await work(sql);
-    } finally {
+      const result = await work(sql);
       unused.push(sql);
+      return result;
+    } catch (error) {
+      // One that broke is not taken again: it may not have noticed yet.
+      if (isRefusal(error)) unused.push(sql);
+      else sql.end({ timeout: 0 }).catch(() => {});
+      throw error;
     }
   });
 }

@@ -4,7 +4,7 @@
 import type { DatabaseError } from "../../../shared/database_errors.ts";
 import type { Database } from "../../../shared/database.types.ts";
 import type { AppContext } from "./auth.ts";
-import { callAs, type Caller, isConnectable, NoConnection } from "./connection.ts";
+import { callAs, type Caller, isConnectable, isRefusal, NoConnection } from "./connection.ts";
 import { env } from "./env.ts";
 import { fromDatabase, OperationError } from "./errors.ts";
 
@@ -73,15 +73,11 @@ async function call(
     return await callAs(caller, name, args);
   } catch (error) {
     if (error instanceof NoConnection) return await callByApi(name, args, headers());
-    throw isDatabaseError(error)
+    throw isRefusal(error)
       ? fromDatabase({ ...error, message: error.message, details: error.detail })
       : unavailable(error);
   }
 }
-
-/** What the database itself raised, unlike a connection that broke. */
-const isDatabaseError = (error: unknown): error is Error & { code: string; detail?: string; hint?: string } =>
-  error instanceof Error && error.name === "PostgresError";
 
 const isUnavailable = (status: number) => status === 502 || status === 503 || status === 504;
 
