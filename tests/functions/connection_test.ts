@@ -96,12 +96,15 @@ Deno.test("connection: however many of one person's statements take long, they h
   assertEquals(await whileWaiting(team.owner.token, 20, 2), new Set([201]));
 });
 
-Deno.test("connection: calls that come one after another share one, whose plans are at hand", async () => {
+Deno.test("connection: calls one after another share one, whose plans are at hand, however many there are", async () => {
   const name = `shared-${crypto.randomUUID()}`;
   await using process = await startWith({ SUPABASE_DB_URL: `${stack.databaseUrl}?application_name=${name}` });
+  await Promise.all(Array.from({ length: 12 }, () => start(process, undefined)));
+  const [{ moment } = {}] = await sql()`select clock_timestamp() as moment`;
   for (let call = 0; call < 6; call++) await start(process, team.editor.token);
-  const rows = await sql()`select from pg_stat_activity where application_name = ${name}`;
-  assertEquals(rows.length, 1);
+  const rows = await sql()`
+    select state_change > ${moment} as used from pg_stat_activity where application_name = ${name} order by used`;
+  assertEquals(rows.map(({ used }) => used), [false, false, false, true]);
 });
 
 Deno.test("connection: where none can be made the Data API answers", async () => {
