@@ -5,6 +5,7 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import { resolve } from "node:path";
 import { accessTokenDresser } from "./access_tokens.ts";
 import type { ProjectConfig } from "./config.ts";
+import { emailLinks } from "./email_links.ts";
 import { type FunctionCalls, functionCalls } from "./function_calls.ts";
 import { openAuthConnection, openDataConnection, searchPathOf } from "./lite_connection.ts";
 import type { Keys } from "./keys.ts";
@@ -136,8 +137,10 @@ export async function startAuthData(options: AuthDataOptions): Promise<AuthData>
   const isPublicFirst = options.config.api.schemas[0] === "public";
   const calls = functionCalls(connection.driver, searchPath);
   const authConnection = openAuthConnection(options.databaseUrl);
+  const links = emailLinks(authConnection.driver);
+  const deliver = async (message: EmailMessage) => await options.deliver(await links.lead(message));
   const data = createApp(options, connection, true);
-  const auth = createApp(options, authConnection, false);
+  const auth = createApp({ ...options, deliver }, authConnection, false);
   await Promise.all([data.init(), auth.init()]);
   await connection.introspect({ useCache: true });
   const reloadSchema = () => {
@@ -162,7 +165,7 @@ export async function startAuthData(options: AuthDataOptions): Promise<AuthData>
     jwtSecret: options.keys.jwtSecret,
     ...(hook?.enabled ? { hook: hook.uri } : {}),
   });
-  const answer = verifyEmail((request) => Promise.resolve(auth.fetch(request)));
+  const answer = links.over(verifyEmail((request) => Promise.resolve(auth.fetch(request))));
   return {
     data: handle(data),
     auth: async (request) => dress(request, await inside.run({}, () => answer(request))),

@@ -69,6 +69,17 @@ Deno.test("the link in a confirmation leads to this stack, and signs the reader 
   assertEquals(JSON.parse(atob(token.split(".")[1])).amr[0].method, "otp");
 });
 
+Deno.test("a confirmation that a client of the flow pkce asked for brings a code, which signs the reader in", async () => {
+  const user = createClient(stack.url, stack.publishableKey, { auth: { flowType: "pkce", persistSession: false } });
+  const email = `${crypto.randomUUID()}@example.com`;
+  await user.auth.signUp({ email, password: "a-password" });
+  const link = /https?:\/\/[^\s"<>]+/.exec((await list()).find(({ to }) => to === email)?.text ?? "")?.[0] ?? "";
+  const response = await fetch(link, { redirect: "manual" });
+  await response.body?.cancel();
+  const code = new URL(response.headers.get("location") ?? "").searchParams.get("code") ?? "";
+  assertEquals((await user.auth.exchangeCodeForSession(code)).data.user?.email, email);
+});
+
 Deno.test("emptying the mailbox empties it", async () => {
   const response = await fetch(`${stack.url}/mail`, { method: "DELETE", headers: { apikey: stack.secretKey } });
   assertEquals(response.status, 204);
