@@ -93,13 +93,15 @@ export function emailLinks(sql: postgres.Sql) {
       const { redirectTo, challenge } = wanted.getStore() ?? {};
       const hashes = new Set(`${message.text} ${message.html}`.match(HASH));
       for (const hash of challenge ? hashes : []) {
-        await sql`
-          insert into auth.flow_state
-            (id, auth_code, authentication_method, provider_type, code_challenge, code_challenge_method)
-          values
-            (${flowOf(hash)}, gen_random_uuid()::text, 'email', 'email', ${challenge?.text ?? ""}, ${
-          challenge?.method ?? ""
-        })`;
+        const flow = {
+          id: flowOf(hash),
+          auth_code: crypto.randomUUID(),
+          authentication_method: "email",
+          provider_type: "email",
+          code_challenge: challenge?.text ?? "",
+          code_challenge_method: challenge?.method ?? "",
+        };
+        await sql`insert into auth.flow_state ${sql(flow)} on conflict (id) do update set ${sql(flow)}`;
       }
       const lead = (text?: string) => {
         const back = redirectTo === undefined
