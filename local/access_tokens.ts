@@ -12,9 +12,9 @@ export interface AccessTokenOptions {
   hook?: string;
 }
 
-/** The hook refused, or failed: nobody is signed in. */
-class HookError extends Error {
-  constructor(readonly status: number, message: string) {
+/** Nobody is signed in: the hook refused, or failed, or the person is banned, which lite does not ask. */
+class Refusal extends Error {
+  constructor(readonly status: number, readonly code: string, message: string) {
     super(message);
   }
 }
@@ -35,19 +35,20 @@ export function accessTokenDresser(options: AccessTokenOptions) {
     if (!schema) return claims;
     const event = JSON.stringify({ user_id: claims.sub, claims, authentication_method: method });
     const [row] = await sql`select ${sql(schema)}.${sql(name)}(${event}::jsonb) as answer`.catch((error: Error) => {
-      throw new HookError(500, `Error running hook URI: ${options.hook}: ${error.message}`);
+      throw new Refusal(500, "hook_error", `Error running hook URI: ${options.hook}: ${error.message}`);
     });
     const { error, claims: changed } = row.answer ?? {};
-    if (error) throw new HookError(error.http_code ?? 500, error.message ?? "The hook refused");
+    if (error) throw new Refusal(error.http_code ?? 500, "hook_error", error.message ?? "The hook refused");
     return changed ?? claims;
   }
 
   async function dress(token: string, method: string): Promise<string> {
     const claims = decodeJwt(token);
     const [user] = await sql`
-      select email, phone, raw_app_meta_data, raw_user_meta_data, is_anonymous from auth.users where id = ${
-      String(claims.sub)
-    }`;
+      select email, phone, raw_app_meta_data, raw_user_meta_data, is_anonymous,
+        coalesce(banned_until > now(), false) as is_banned
+      from auth.users where id = ${String(claims.sub)}`;
+    if (user?.is_banned) throw new Refusal(400, "user_banned", "User is banned");
     const full = {
       iss: options.issuer,
       ...claims,
@@ -83,8 +84,8 @@ export function accessTokenDresser(options: AccessTokenOptions) {
       headers.delete("content-length");
       return new Response(JSON.stringify(session), { status: response.status, headers });
     } catch (thrown) {
-      if (!(thrown instanceof HookError)) throw thrown;
-      return Response.json({ code: thrown.status, error_code: "hook_error", msg: thrown.message }, {
+      if (!(thrown instanceof Refusal)) throw thrown;
+      return Response.json({ code: thrown.status, error_code: thrown.code, msg: thrown.message }, {
         status: thrown.status,
       });
     }

@@ -4,6 +4,7 @@ import type { PostgresConnection } from "@supabase/lite/postgres";
 import { AsyncLocalStorage } from "node:async_hooks";
 import { resolve } from "node:path";
 import { accessTokenDresser } from "./access_tokens.ts";
+import { authAdmin } from "./auth_admin.ts";
 import type { ProjectConfig } from "./config.ts";
 import { emailLinks } from "./email_links.ts";
 import { type FunctionCalls, functionCalls } from "./function_calls.ts";
@@ -65,16 +66,20 @@ function providers(external: ProjectConfig["auth"]["external"]) {
   );
 }
 
-function createApp(options: AuthDataOptions, connection: PostgresConnection, tokensAreVerified: boolean) {
-  const { api, auth } = options.config;
-  const { template = {}, enabled, ...email } = auth.email;
-  const takesEmail = enabled ?? email.enable_signup ?? true;
-  const templates = Object.fromEntries(
-    Object.entries(template).map(([name, { content_path, ...rest }]) => [name, {
+/** The templates of messages, with the paths as they are found from anywhere. */
+function templatesOf({ auth, directory }: ProjectConfig) {
+  return Object.fromEntries(
+    Object.entries(auth.email.template ?? {}).map(([name, { content_path, ...rest }]) => [name, {
       ...rest,
-      ...(content_path === undefined ? {} : { content_path: resolve(options.config.directory, "..", content_path) }),
+      ...(content_path === undefined ? {} : { content_path: resolve(directory, "..", content_path) }),
     }]),
   );
+}
+
+function createApp(options: AuthDataOptions, connection: PostgresConnection, tokensAreVerified: boolean) {
+  const { api, auth } = options.config;
+  const { template: _, enabled, ...email } = auth.email;
+  const takesEmail = enabled ?? email.enable_signup ?? true;
   return new App({
     connection,
     api,
@@ -92,7 +97,7 @@ function createApp(options: AuthDataOptions, connection: PostgresConnection, tok
       refresh_token_reuse_interval: auth.refresh_token_reuse_interval,
       minimum_password_length: auth.minimum_password_length,
       ...(auth.password_requirements ? { password_requirements: auth.password_requirements } : {}),
-      email: { ...email, enable_signup: takesEmail, template: templates },
+      email: { ...email, enable_signup: takesEmail, template: templatesOf(options.config) },
     },
     storage: { enabled: false },
     studio: { enabled: false },
@@ -165,10 +170,20 @@ export async function startAuthData(options: AuthDataOptions): Promise<AuthData>
     jwtSecret: options.keys.jwtSecret,
     ...(hook?.enabled ? { hook: hook.uri } : {}),
   });
+  const admin = authAdmin({
+    sql: authConnection.driver,
+    gatewayUrl: options.gatewayUrl,
+    siteUrl: options.config.auth.site_url,
+    invite: templatesOf(options.config).invite,
+    deliver: options.deliver,
+  });
+  const isAdmin = ({ headers }: Request) =>
+    headers.get("apikey") === options.keys.secretKey && !headers.has("authorization");
   const answer = links.over(verifyEmail((request) => Promise.resolve(auth.fetch(request))));
   return {
     data: handle(data),
-    auth: async (request) => dress(request, await inside.run({}, () => answer(request))),
+    auth: async (request) =>
+      await admin(request, isAdmin(request)) ?? dress(request, await inside.run({}, () => answer(request))),
     call: isPublicFirst ? calls.answer : (request) => Promise.resolve(request),
     reloadSchema,
     async stop() {

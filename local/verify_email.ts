@@ -1,22 +1,35 @@
-// The verification type `email`, which the platform recommends and lite does not know: a code or link of a sign-in or of a
-// sign-up. Lite's `magiclink` finds either.
+// The verification types that lite does not know: `email`, which the platform recommends for the code or link of a sign-in or
+// of a sign-up (lite's `magiclink` finds either), and `invite`.
+
+const IN_LITES_WORDS: Record<string, string | undefined> = { email: "magiclink", invite: "signup" };
 
 /** Passes a request on to Auth, in lite's words. */
 export function verifyEmail(auth: (request: Request) => Promise<Response>): typeof auth {
   return async (request) => {
     const url = new URL(request.url);
     if (!url.pathname.endsWith("/verify")) return await auth(request);
-    if (url.searchParams.get("type") === "email") {
-      url.searchParams.set("type", "magiclink");
-      return await auth(new Request(url, request));
+    const asked = url.searchParams.get("type") ?? "";
+    const type = IN_LITES_WORDS[asked];
+    if (type !== undefined) {
+      url.searchParams.set("type", type);
+      return inTheirWords(await auth(new Request(url, request)), type, asked);
     }
     if (request.method !== "POST") return await auth(request);
     const text = await request.text();
     const as = (body: string) => auth(new Request(request.url, { method: "POST", headers: request.headers, body }));
-    const asked = readObject(text);
-    if (asked?.type !== "email") return await as(text);
-    return await as(JSON.stringify({ ...asked, type: "magiclink" }));
+    const body = readObject(text);
+    const meant = IN_LITES_WORDS[String(body?.type)];
+    return await as(meant === undefined ? text : JSON.stringify({ ...body, type: meant }));
   };
+}
+
+/** The site is told the type that the link had: it asks who was invited for a password. */
+function inTheirWords(response: Response, type: string, asked: string): Response {
+  const location = response.headers.get("location");
+  if (location === null) return response;
+  const headers = new Headers(response.headers);
+  headers.set("location", location.replace(`&type=${type}`, `&type=${asked}`));
+  return new Response(null, { status: response.status, headers });
 }
 
 function readObject(text: string): Record<string, unknown> | undefined {

@@ -1,5 +1,5 @@
-// Who carries an invitation: Resend with its key, the mailbox of a local stack, and Supabase Auth elsewhere. Auth and
-// Resend are stood in for by a server that answers as they do.
+// Who carries an invitation: Resend with its key, the mailbox of a local stack, and Supabase Auth elsewhere. Resend, and an
+// Auth that refuses, are stood in for by a server that answers as they do; mail_auth_test.ts has Auth itself.
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { type Body } from "../support/http.ts";
 import { stack } from "../support/stack.ts";
@@ -91,23 +91,6 @@ async function eventually<T>(look: () => Promise<T | undefined> | T | undefined)
 
 const sentTo = (email: string, path: string) =>
   eventually(() => received.find((each) => (each.body.email ?? each.body.to) === email && each.path.endsWith(path)));
-
-Deno.test("mail carriers: Auth invites an address without an account, with the link and what the template needs", async () => {
-  const email = `new-${crypto.randomUUID()}@example.com`;
-  assertEquals((await invite(await anotherProject(team), email)).status, 201);
-  const { query, body, key } = await sentTo(email, "/invite");
-  assert(/^https:\/\/app\.example\.com\/invitations\/accept\?token=[0-9a-f]{64}$/.test(query.get("redirect_to") ?? ""));
-  assertEquals([body.data, key], [{ project_name: "A project", role: "viewer" }, stack.secretKey]);
-});
-
-Deno.test("mail carriers: who has an account gets a sign-in link to the same page, and no account is made", async () => {
-  const email = `known-${crypto.randomUUID()}@example.com`;
-  known.add(email);
-  assertEquals((await invite(await anotherProject(team), email)).status, 201);
-  const { query, body } = await sentTo(email, "/otp");
-  assertStringIncludes(query.get("redirect_to") ?? "", "https://app.example.com/invitations/accept?token=");
-  assertEquals(body.create_user, false);
-});
 
 Deno.test("mail carriers: nobody can tell by waiting: with Auth the answer does not wait for the mail", async () => {
   isDown = true;
