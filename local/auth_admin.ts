@@ -26,6 +26,15 @@ const emailExists = () =>
   new Refusal(422, "email_exists", "A user with this email address has already been registered");
 const userNotFound = () => new Refusal(404, "user_not_found", "User not found");
 
+/** What the database refused: an address that somebody else took meanwhile, a length of time beyond all calendars. */
+function refusalOf(thrown: unknown): Refusal | undefined {
+  if (thrown instanceof Refusal) return thrown;
+  const { code, message } = Object(thrown) as { code?: string; message?: string };
+  if (code === "23505") return emailExists();
+  if (/^22...$/.test(code ?? "")) return invalid(message ?? "");
+  if (/^[0-9A-Z]{5}$/.test(code ?? "")) return new Refusal(500, "unexpected_failure", `Database error: ${message}`);
+}
+
 const Address = z.email("Unable to validate email address: invalid format");
 const Metadata = z.record(z.string(), z.unknown());
 const Fields = z.object({
@@ -211,8 +220,9 @@ export function authAdmin(options: AuthAdminOptions) {
       if (!isAdmin) throw new Refusal(403, "not_admin", "User not allowed");
       return await handle(request, url, path);
     } catch (thrown) {
-      if (!(thrown instanceof Refusal)) throw thrown;
-      const { status, code, message } = thrown;
+      const refusal = refusalOf(thrown);
+      if (!refusal) throw thrown;
+      const { status, code, message } = refusal;
       return Response.json({ code: status, error_code: code, msg: message }, { status });
     }
   };

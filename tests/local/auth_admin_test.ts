@@ -34,6 +34,13 @@ Deno.test("an address that is taken is refused, however it is written", async ()
   assertEquals((await admin.createUser({ email: email.toUpperCase() })).error?.code, "email_exists");
 });
 
+Deno.test("of accounts made at once for one address there is one", async () => {
+  const email = address();
+  const made = await Promise.all(Array.from({ length: 4 }, () => admin.createUser({ email, password })));
+  const codes = made.map(({ error }) => error?.code ?? "made").sort();
+  assertEquals(codes, ["email_exists", "email_exists", "email_exists", "made"]);
+});
+
 Deno.test("an account without an address, or with none that is one, is refused", async () => {
   for (const email of [undefined, "nobody"]) {
     assertEquals((await admin.createUser({ email })).error?.code, "validation_failed");
@@ -62,6 +69,7 @@ Deno.test("who is banned does not sign in, and does again when the ban is lifted
   assertEquals(await signIn(), "user_banned");
   await admin.updateUserById(id, { ban_duration: "none" });
   assertEquals(await signIn(), undefined);
+  assertEquals((await admin.updateUserById(id, { ban_duration: "99999999999999h" })).error?.code, "validation_failed");
 });
 
 Deno.test("an account that was deleted is gone", async () => {
