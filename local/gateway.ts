@@ -37,8 +37,8 @@ const NO_KEY = {
 };
 const WRONG_KEY = { message: "Invalid API key", hint: "Double check your Supabase `apikey`" };
 
-/** Methods that fetch refuses to pass on. */
-const NOT_FOR_FETCH = /^(connect|trace|track)$/i;
+/** Methods that fetch refuses to pass on, or takes for another one, which is written in capitals. */
+const NOT_FOR_FETCH = /^(CONNECT|TRACE|TRACK)$|[a-z]/;
 
 /** The request as lite reads it: a key of today's kind, and no bearer but a user's token. */
 function translate(request: Request, credentials: Credentials, keys: Keys): Request {
@@ -100,6 +100,7 @@ export function startGateway(options: GatewayOptions): Gateway {
 
   async function handle(request: Request, { completed }: Deno.ServeHandlerInfo): Promise<Response> {
     if (NOT_FOR_FETCH.test(request.method)) return allowAnyOrigin(refuse(405, { message: "Method Not Allowed" }));
+    if (!URL.canParse(request.url)) return refuse(400, { message: "Bad Request: the host cannot be read" });
     const url = new URL(request.url);
     const credentials = await readCredentials(request, url);
     if (/^\/functions\/v1\/./.test(url.pathname)) return await options.functions(request, url, credentials, completed);
