@@ -52,7 +52,7 @@ function translate(request: Request, credentials: Credentials, keys: Keys): Requ
 }
 
 function handlers(options: GatewayOptions): Record<string, Handler> {
-  const { keys, authData, storage, realtime, mail } = options;
+  const { keys, authData, storage, realtime } = options;
   return {
     "/auth/v1": (request, _url, credentials) => authData.auth(translate(request, credentials, keys)),
     "/rest/v1": async (request, url, credentials) => {
@@ -89,7 +89,6 @@ function handlers(options: GatewayOptions): Record<string, Handler> {
       }
       return realtime.fetch(request, url, credentials.caller);
     },
-    "/mail": (request, _url, credentials) => mail.fetch(request, credentials.caller.role === "service_role"),
   };
 }
 
@@ -109,6 +108,8 @@ export function startGateway(options: GatewayOptions): Gateway {
     if (url.pathname === "/realtime/v1/websocket") return await options.realtime.connect(request, url);
     const service = services.find(([prefix]) => url.pathname === prefix || url.pathname.startsWith(`${prefix}/`));
     if (service) return allowAnyOrigin(await service[1](request, url, credentials));
+    // For people at this machine, without a key: a page that they visit must not read the links in it.
+    if (url.pathname === "/mail") return await options.mail.fetch(request, credentials.caller.role === "service_role");
     if (url.pathname === "/") return indexPage(url.origin);
     return refuse(404, { message: "no Route matched with those values" });
   }
