@@ -94,6 +94,15 @@ Deno.test("no key, a wrong key, a forged and an expired token are refused with 4
   assertEquals(await roleOf({ apikey, authorization: "Bearer two.parts" }), 401);
 });
 
+Deno.test("a token of another role than the API's three is refused, though it is signed as it should be", async () => {
+  for (const role of ["postgres", "supabase_admin", ""]) {
+    const token = await new SignJWT({ sub: crypto.randomUUID(), role }).setProtectedHeader({ alg: "HS256" })
+      .setExpirationTime("1h").sign(new TextEncoder().encode(stack.jwtSecret));
+    const answer = await roleOf({ apikey: stack.publishableKey, authorization: `Bearer ${token}` });
+    assertEquals([role, answer], [role, 401]);
+  }
+});
+
 Deno.test("a user signs up, is who they are in the database, and sees only their own rows", async () => {
   const [ada, bob] = [await signUp(), await signUp()];
   const who = (await ada.user.rpc("who")).data;
