@@ -39,6 +39,10 @@ export function credentialsReader(keys: Keys): (request: Request, url: URL) => P
     ) {
       throw new errors.JWTClaimValidationFailed("unexpected audience", payload, "aud");
     }
+    // The Data API takes a role at its word; what signs in to it on the platform may take on these three alone.
+    if (payload.role !== undefined && !ROLES.has(String(payload.role))) {
+      throw new errors.JWTClaimValidationFailed("unexpected role", payload, "role");
+    }
     if (verified.size > 1000) verified.clear();
     verified.set(token, payload);
     return payload;
@@ -63,7 +67,7 @@ export function credentialsReader(keys: Keys): (request: Request, url: URL) => P
     }
     try {
       const claims = await verify(bearer);
-      const role = ROLES.has(String(claims.role)) ? String(claims.role) as Caller["role"] : "anon";
+      const role = (claims.role ?? "anon") as Caller["role"];
       return { ...credentials, hasJwt: true, token: { text: bearer, claims }, caller: { role, claims } };
     } catch (thrown) {
       return { ...credentials, tokenError: thrown instanceof errors.JWTExpired ? "expired" : "invalid" };

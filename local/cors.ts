@@ -1,4 +1,4 @@
-// Cross-origin answers for Auth, Data, Storage and Mail, as the platform's gateway gives them; functions do their own.
+// Cross-origin answers for Auth, Data and Storage, as the platform's gateway gives them; functions do their own.
 
 const METHODS = "GET,HEAD,PUT,PATCH,POST,DELETE,OPTIONS,TRACE,CONNECT";
 const EXPOSED = "Content-Encoding, Content-Location, Content-Range, Content-Type, Date, Location, Server, " +

@@ -37,8 +37,8 @@ const NO_KEY = {
 };
 const WRONG_KEY = { message: "Invalid API key", hint: "Double check your Supabase `apikey`" };
 
-/** Methods that fetch refuses to pass on. */
-const NOT_FOR_FETCH = /^(connect|trace|track)$/i;
+/** Methods that fetch refuses to pass on, or takes for another one, which is written in capitals. */
+const NOT_FOR_FETCH = /^(CONNECT|TRACE|TRACK)$|[a-z]/;
 
 /** The request as lite reads it: a key of today's kind, and no bearer but a user's token. */
 function translate(request: Request, credentials: Credentials, keys: Keys): Request {
@@ -52,7 +52,7 @@ function translate(request: Request, credentials: Credentials, keys: Keys): Requ
 }
 
 function handlers(options: GatewayOptions): Record<string, Handler> {
-  const { keys, authData, storage, realtime, mail } = options;
+  const { keys, authData, storage, realtime } = options;
   return {
     "/auth/v1": (request, _url, credentials) => authData.auth(translate(request, credentials, keys)),
     "/rest/v1": async (request, url, credentials) => {
@@ -89,7 +89,6 @@ function handlers(options: GatewayOptions): Record<string, Handler> {
       }
       return realtime.fetch(request, url, credentials.caller);
     },
-    "/mail": (request, _url, credentials) => mail.fetch(request, credentials.caller.role === "service_role"),
   };
 }
 
@@ -100,6 +99,7 @@ export function startGateway(options: GatewayOptions): Gateway {
 
   async function handle(request: Request, { completed }: Deno.ServeHandlerInfo): Promise<Response> {
     if (NOT_FOR_FETCH.test(request.method)) return allowAnyOrigin(refuse(405, { message: "Method Not Allowed" }));
+    if (!URL.canParse(request.url)) return refuse(400, { message: "Bad Request: the host cannot be read" });
     const url = new URL(request.url);
     const credentials = await readCredentials(request, url);
     if (/^\/functions\/v1\/./.test(url.pathname)) return await options.functions(request, url, credentials, completed);
@@ -108,6 +108,8 @@ export function startGateway(options: GatewayOptions): Gateway {
     if (url.pathname === "/realtime/v1/websocket") return await options.realtime.connect(request, url);
     const service = services.find(([prefix]) => url.pathname === prefix || url.pathname.startsWith(`${prefix}/`));
     if (service) return allowAnyOrigin(await service[1](request, url, credentials));
+    // For people at this machine, without a key: a page that they visit must not read the links in it.
+    if (url.pathname === "/mail") return await options.mail.fetch(request, credentials.caller.role === "service_role");
     if (url.pathname === "/") return indexPage(url.origin);
     return refuse(404, { message: "no Route matched with those values" });
   }

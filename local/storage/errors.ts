@@ -56,6 +56,11 @@ export function fromPostgres(cause: postgres.PostgresError): StorageError {
       return new StorageError(404, "InvalidRequest", "The related resource does not exist");
     case "22P02":
       return new StorageError(400, "InvalidParameter", cause.message);
+    case "22003": // A number too large,
+    case "22007": // no time,
+    case "22021": // or a NUL, in text
+    case "22P05": // or in JSON.
+      return new StorageError(400, "InvalidParameter", "The request holds a value that cannot be stored or looked for");
     case "57014":
       return new StorageError(544, "DatabaseTimeout", "The connection to the database timed out");
     case "42P17":

@@ -96,13 +96,14 @@ async function transform(
   if (size > MAX_SOURCE_BYTES) throw invalidRequest("The requested image exceeds the maximum size of 25 MB");
   const path = files.path(version);
   if (!FORMATS[mimetype]) return { body: await Deno.readFile(path), type: mimetype };
-  await Deno.stat(path); // Gone meanwhile, it throws NotFound, which sharp would not.
 
+  // Bytes and no path: an SVG may include what lies beside it, which is other people's objects.
+  const source = await Deno.readFile(path);
   const sharp = await loadSharp();
-  if (!sharp) return { body: await Deno.readFile(path), type: mimetype };
+  if (!sharp) return { body: source, type: mimetype };
   const { width, height, resize, quality, format } = wanted;
   const isWebp = format !== "origin" && accept.includes("image/webp");
-  const image = sharp(path, { animated: true, limitInputPixels: MAX_SOURCE_PIXELS }).autoOrient();
+  const image = sharp(source, { animated: true, limitInputPixels: MAX_SOURCE_PIXELS }).autoOrient();
   if (width || height) image.resize({ width, height, fit: FITS[resize], withoutEnlargement: resize !== "fill" });
   const target = isWebp ? "webp" : FORMATS[mimetype] ?? "png";
   try {

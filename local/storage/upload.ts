@@ -152,6 +152,7 @@ export function checkMimeType(mimeType: string, allowed: string[] | null): void 
  */
 export async function commit(scope: Scope, services: Services, bucket: string, name: string, object: NewObject) {
   try {
+    checkHeaders(object.metadata);
     const { id, replaced } = await services.database.run(asService(scope), (tx) => write(tx, bucket, name, object));
     await services.files.remove([replaced]);
     return id;
@@ -159,6 +160,15 @@ export async function commit(scope: Scope, services: Services, bucket: string, n
     // Any other failure (the connection broke) leaves it open whether the row is there: the sweep will tell.
     if (cause instanceof StorageError) await services.files.remove([object.version]);
     throw cause;
+  }
+}
+
+/** Throws InvalidRequest for what no download could say in its headers: nobody would ever get the object. */
+function checkHeaders({ mimetype, cacheControl, contentEncoding = "" }: ObjectMetadata): void {
+  try {
+    new Headers({ mimetype, cacheControl, contentEncoding });
+  } catch {
+    throw invalidRequest("The content type, cache control or content encoding is no value of a header");
   }
 }
 

@@ -2,6 +2,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { type Person, signUp } from "../support/actors.ts";
 import { assertRefused, call } from "../support/http.ts";
+import { receiveBody } from "../../supabase/functions/_shared/body.ts";
 import { inTurn } from "../../supabase/functions/_shared/turns.ts";
 import { JSON_ROUTES, ROUTES } from "./routes.ts";
 
@@ -205,4 +206,51 @@ Deno.test("body: of one person's large ones so many wait that others have their 
 
 Deno.test("body: smaller ones wait for none", async () => {
   assertEquals(await mostAtOnce(1_048_576), { most: 20, done: 13 });
+});
+
+const PIECE = 65_536;
+const MEBIBYTE_OF_PIECES = 16;
+
+/** Bodies that stall as soon as they are read beyond 1 MiB, which `readOn` counts, until `end` breaks them off. */
+function stallingBodies() {
+  const controllers: ReadableByteStreamController[] = [];
+  const seen = { sent: 0, readOn: 0 };
+  const make = () => {
+    let sent = 0;
+    return new ReadableStream({
+      type: "bytes",
+      start: (controller) => void controllers.push(controller),
+      pull(controller) {
+        if (sent++ > MEBIBYTE_OF_PIECES) {
+          seen.readOn++;
+          return new Promise<void>(() => {});
+        }
+        seen.sent++;
+        controller.enqueue(new Uint8Array(PIECE));
+      },
+    });
+  };
+  return { make, seen, end: () => controllers.forEach((controller) => controller.error(new Error("gone"))) };
+}
+
+const receive = (body: ReadableStream, holder: string) =>
+  receiveBody(
+    new Request("http://x", { method: "POST", body }),
+    16 * 1_048_576,
+    holder,
+    (bytes) => Promise.resolve(bytes.byteLength),
+  );
+
+Deno.test("body: of one person's large ones that stall four are read on, and another person's is read to its end", async () => {
+  const { make, seen, end } = stallingBodies();
+  const stalled = Array.from({ length: 12 }, () => receive(make(), "a person"));
+  const settled = Promise.allSettled(stalled);
+  while (seen.sent < 12 * (MEBIBYTE_OF_PIECES + 1)) await new Promise((resolve) => setTimeout(resolve));
+  assertEquals(await receive(chunked(3 * 1_048_576), "another"), 3 * 1_048_576);
+  assertEquals(seen.readOn, 4);
+  end();
+  assertEquals(
+    (await settled).map((each) => each.status === "rejected" && each.reason.code),
+    Array(12).fill("malformed_json"),
+  );
 });

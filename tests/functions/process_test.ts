@@ -56,6 +56,46 @@ Deno.test("process: thirty first requests at once are all answered, health and o
   assertEquals(replies, Array.from({ length: 30 }, (_, index) => index % 3 === 0 ? 200 : 201));
 });
 
+/** Writes a request by hand and leaves its connection open. */
+async function write({ hostname, port }: URL, text: string): Promise<Deno.TcpConn> {
+  const connection = await Deno.connect({ hostname, port: Number(port) });
+  await connection.write(new TextEncoder().encode(text));
+  return connection;
+}
+
+const handwritten = (path: string, ...lines: string[]) =>
+  [
+    `POST /complete-task${path} HTTP/1.1`,
+    "host: x",
+    `apikey: ${stack.secretKey}`,
+    "content-type: application/json",
+    ...lines,
+  ].join("\r\n");
+
+Deno.test("process: a body that is not framed as HTTP has it is the caller's fault", async () => {
+  await using process = await startFunctionProcess("complete-task");
+  const framing = `2;${"x=y;".repeat(5000)}\r\n{}\r\n0\r\n\r\n`;
+  const request = handwritten("/claim", "connection: close", "transfer-encoding: chunked", "", framing);
+  using connection = await write(new URL(process.url), request);
+  const answer = await new Response(connection.readable).text();
+  assertStringIncludes(answer, "HTTP/1.1 400");
+  assertStringIncludes(answer, '"code":"malformed_json"');
+  assertEquals(process.log().includes('"event":"internal"'), false);
+});
+
+Deno.test("process: a hundred bodies that are told to be large, and do not come, take no memory for it", async () => {
+  await using process = await startFunctionProcess("complete-task");
+  const begun = handwritten("/batch", "content-length: 16000000", "", `[${" ".repeat(5000)}`);
+  const connections = await Promise.all(Array.from({ length: 100 }, () => write(new URL(process.url), begun)));
+  // Whoever is answered came after them.
+  const response = await fetch(`${process.url}/batch`, { method: "POST", headers: worker, body: "{}" });
+  assertEquals(response.status, 422);
+  await response.body?.cancel();
+  const peak = (await process.memory())?.peak ?? 0;
+  for (const connection of connections) connection.close();
+  assert(peak < 256_000_000, `The process took ${Math.round(peak / 1e6)} MB`);
+});
+
 const CROWDS: [string, string][] = [
   ["eight million numbers", `[${"0,".repeat(8_000_000)}0]`],
   ["four million lists", `[${"[0],".repeat(3_900_000)}0]`],

@@ -94,6 +94,15 @@ Deno.test("no key, a wrong key, a forged and an expired token are refused with 4
   assertEquals(await roleOf({ apikey, authorization: "Bearer two.parts" }), 401);
 });
 
+Deno.test("a token of another role than the API's three is refused, though it is signed as it should be", async () => {
+  for (const role of ["postgres", "supabase_admin", ""]) {
+    const token = await new SignJWT({ sub: crypto.randomUUID(), role }).setProtectedHeader({ alg: "HS256" })
+      .setExpirationTime("1h").sign(new TextEncoder().encode(stack.jwtSecret));
+    const answer = await roleOf({ apikey: stack.publishableKey, authorization: `Bearer ${token}` });
+    assertEquals([role, answer], [role, 401]);
+  }
+});
+
 Deno.test("a user signs up, is who they are in the database, and sees only their own rows", async () => {
   const [ada, bob] = [await signUp(), await signUp()];
   const who = (await ada.user.rpc("who")).data;
@@ -187,16 +196,26 @@ Deno.test("pages of any origin may call the services, and learn it from the pref
   assertEquals(answer.headers.get("access-control-allow-origin"), "*");
 });
 
-Deno.test("methods that fetch cannot send are 405 in front of every service", async () => {
+const PATHS = ["/functions/v1/any", "/auth/v1/user", "/rest/v1/profiles", "/storage/v1/bucket", "/mail", "/"];
+
+/** The status that a request gets which no client library would write. */
+async function statusOf(method: string, path: string, host: string): Promise<string | undefined> {
   const { hostname, port } = new URL(stack.url);
-  for (const method of ["TRACE", "TRACK"]) {
-    for (const path of ["/functions/v1/any", "/auth/v1/user", "/rest/v1/profiles", "/storage/v1/bucket", "/"]) {
-      using connection = await Deno.connect({ hostname, port: Number(port) });
-      const request = `${method} ${path} HTTP/1.1\r\nhost: ${hostname}\r\nconnection: close\r\n\r\n`;
-      await connection.write(new TextEncoder().encode(request));
-      const answer = await new Response(connection.readable).text();
-      assertEquals([method, path, answer.slice(0, "HTTP/1.1 405".length)], [method, path, "HTTP/1.1 405"]);
-    }
+  using connection = await Deno.connect({ hostname, port: Number(port) });
+  const request = `${method} ${path} HTTP/1.1\r\nhost: ${host}\r\nconnection: close\r\n\r\n`;
+  await connection.write(new TextEncoder().encode(request));
+  return (await new Response(connection.readable).text()).split(" ")[1];
+}
+
+Deno.test("methods that fetch cannot send are 405 in front of every service", async () => {
+  for (const method of ["TRACE", "TRACK", "get", "Post"]) {
+    for (const path of PATHS) assertEquals([method, path, await statusOf(method, path, "x")], [method, path, "405"]);
+  }
+});
+
+Deno.test("a host that is none is 400 in front of every service", async () => {
+  for (const host of ["[::", "a b", "%zz", "a:99999"]) {
+    for (const path of PATHS) assertEquals([host, path, await statusOf("GET", path, host)], [host, path, "400"]);
   }
 });
 

@@ -44,6 +44,12 @@ Deno.test("posting and emptying take the secret key, and a message needs a reade
   assertEquals((await list()).length, count);
 });
 
+Deno.test("no page of another origin can read the mail", async () => {
+  const response = await fetch(`${stack.url}/mail`, { headers: { origin: "https://evil.example" } });
+  await response.body?.cancel();
+  assertEquals([response.status, response.headers.get("access-control-allow-origin")], [200, null]);
+});
+
 Deno.test("the page shows a message's text, and never runs what is in it", async () => {
   await (await post(
     { to: "b@example.com", subject: "<script>1</script>", html: '"><script>2</script>' },

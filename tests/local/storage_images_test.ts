@@ -114,3 +114,21 @@ test("an image of a type that cannot be read here comes as it is", async () => {
   await ok(files().upload(own("icon"), bytes("icon"), { contentType: "image/x-icon" }));
   assertEquals(await (await ok(files().download(own("icon"), { transform: { width: 10 } }))).text(), "icon");
 });
+
+test("an SVG shows nothing of other objects, whatever it includes", async () => {
+  // Of so many, some lie in the folder that a copy of the picture gets.
+  const others = Array.from({ length: 100 }, (_, index) => own(`other-${index}.txt`));
+  await Promise.all(others.map((name) => ok(files().upload(name, "another's text"))));
+  const versions = await Promise.all(others.map(async (name) => (await ok(files().info(name))).version));
+  const includes = versions.map((version) => `<xi:include href="${version}" parse="text"><xi:fallback/></xi:include>`);
+  const svg =
+    `<svg xmlns="http://www.w3.org/2000/svg" xmlns:xi="http://www.w3.org/2001/XInclude" width="90" height="20">
+    <rect width="90" height="20" fill="white"/><text y="15">${includes.join("")}</text></svg>`;
+  await ok(files().upload(own("curious.svg"), new Blob([svg], { type: "image/svg+xml" })));
+  for (let copy = 0; copy < 30; copy++) {
+    await ok(files().copy(own("curious.svg"), own(`curious-${copy}.svg`)));
+    const image = await ok(files().download(own(`curious-${copy}.svg`), { transform: { width: 90 } }));
+    const { channels } = await sharp(await image.arrayBuffer()).stats();
+    assertEquals(channels.slice(0, 3).map(({ min }) => min), [255, 255, 255]);
+  }
+});

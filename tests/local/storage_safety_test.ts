@@ -212,3 +212,47 @@ test("of three moves of one object at once one succeeds, and the object is where
     select name from storage.objects where bucket_id = ${bucket} and name in ${sql([start, ...targets])}`;
   assertEquals(found.map(({ name }) => name), [targets[index] ?? ""]);
 });
+
+/** Sends JSON as no client library would make it, and answers the status that the body says. */
+async function refusalOf(path: string, body: string): Promise<string> {
+  const { data } = await user.client.auth.getSession();
+  const headers = {
+    apikey: publishableKey,
+    authorization: `Bearer ${data.session?.access_token}`,
+    "content-type": "application/json",
+  };
+  const response = await fetch(`${url}/storage/v1${path}`, { method: "POST", headers, body });
+  return `${response.status} ${(await response.json()).code}`;
+}
+
+test("what the database cannot take is the caller's fault", async () => {
+  const cursor = btoa('["no time","a"]');
+  const requests: [string, string][] = [
+    [`/object/list/${bucket}`, '{"prefix":"\\u0000"}'],
+    [`/object/list/${bucket}`, '{"prefix":"","limit":2147483648}'],
+    [`/object/list-v2/${bucket}`, '{"prefix":"\\u0000"}'],
+    [`/object/list-v2/${bucket}`, `{"sortBy":{"column":"created_at"},"cursor":"${cursor}"}`],
+    [`/object/sign/${bucket}`, '{"expiresIn":60,"paths":["\\u0000"]}'],
+  ];
+  for (const [path, body] of requests) {
+    assertEquals([path, body, await refusalOf(path, body)], [path, body, "400 InvalidParameter"]);
+  }
+  const { error } = await files().upload(own("nul"), "text", { metadata: { a: "\0" } });
+  assertEquals([error?.name, (error as { status?: number } | null)?.status], ["StorageApiError", 400]);
+});
+
+test("an object that no download could name the type of is refused, and leaves nothing", async () => {
+  for (
+    const [field, value] of [["contentType", "text/日本"], ["cacheControl", "1\r\nx-injected: 1"], [
+      "contentEncoding",
+      "日本",
+    ]]
+  ) {
+    const form = new FormData();
+    form.append(field, value);
+    form.append("", new Blob(["text"], { type: "text/plain" }));
+    const { error } = await files().upload(own(field), form);
+    assertEquals([field, error?.message.includes("no value of a header")], [field, true]);
+    assertEquals([field, (await files().exists(own(field))).data], [field, false]);
+  }
+});

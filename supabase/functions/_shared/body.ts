@@ -1,13 +1,13 @@
 // Reading a JSON body: content type, size while it arrives, syntax, storable text, and at last the contract.
 import type * as z from "zod";
 import { MEBIBYTE } from "../../../shared/contract/values.ts";
-import type { AppContext } from "./auth.ts";
 import { OperationError } from "./errors.ts";
 import { findUnstorable } from "./text.ts";
+import { inReadingTurn, LARGE_BYTES } from "./turns.ts";
 
-const DEFAULT_MAX_BYTES = 1_048_576;
+export const DEFAULT_MAX_BYTES = 1_048_576;
 
-/** A body that says how small it is is read in one step, which takes a tenth of a request's time less. */
+/** A body that says how small it is is read in one step, which saves a twentieth of a request's time. */
 const SMALL_BYTES = 65_536;
 
 /** What room a body gets at first that does not say how large it is. */
@@ -19,22 +19,81 @@ const MAX_VALUES = 600_000;
 /** What is used up is given back at once by detaching it: the garbage collector would wait until much has piled up. */
 const grown = (bytes: Uint8Array<ArrayBuffer>, size: number) => new Uint8Array(bytes.buffer.transfer(size));
 
-/** Reads at most `maxBytes` of a body; `payload_too_large` as soon as one byte more arrives. */
-async function readLimited(request: Request, maxBytes: number): Promise<Uint8Array<ArrayBuffer>> {
-  const tooLarge = () => new OperationError("payload_too_large", `The body may have at most ${maxBytes} bytes.`);
-  const told = Number(request.headers.get("content-length") ?? 0);
-  if (told > maxBytes) throw tooLarge();
-  if (told > 0 && told <= SMALL_BYTES) return await request.bytes();
-  let bytes = new Uint8Array(FIRST_BYTES);
-  let size = 0;
-  for await (const chunk of request.body ?? []) {
-    const end = size + chunk.byteLength;
-    if (end > maxBytes) throw tooLarge();
-    if (end > bytes.byteLength) bytes = grown(bytes, Math.min(maxBytes, Math.max(end, told, 2 * bytes.byteLength)));
-    bytes.set(chunk, size);
-    size = end;
+const toldBytes = ({ headers }: Request) => Number(headers.get("content-length") ?? 0);
+
+const brokeOff = (cause: unknown): never => {
+  throw new OperationError("malformed_json", "The body broke off before it was whole.", {}, { cause });
+};
+
+/** A body as it comes, in one buffer: never much larger than what has come, however much was told. */
+class IncomingBody {
+  readonly #chunks: AsyncIterator<Uint8Array>;
+  readonly #told: number;
+  #bytes = new Uint8Array(FIRST_BYTES);
+  #size = 0;
+  isWhole = false;
+
+  constructor(request: Request, readonly maxBytes: number) {
+    this.#told = toldBytes(request);
+    if (this.#told > maxBytes) throw this.#tooLarge();
+    this.#chunks = (request.body ?? new Blob([]).stream())[Symbol.asyncIterator]();
   }
-  return grown(bytes, size);
+
+  #tooLarge = () => new OperationError("payload_too_large", `The body may have at most ${this.maxBytes} bytes.`);
+
+  /** Reads until more than so many bytes are there, or all; `payload_too_large` as soon as there is one too many. */
+  async readBeyond(bytes: number): Promise<void> {
+    while (!this.isWhole && this.#size <= bytes) {
+      const { done, value } = await this.#chunks.next().catch(brokeOff);
+      if (done) this.isWhole = true;
+      else this.#append(value);
+    }
+  }
+
+  #append(chunk: Uint8Array): void {
+    const [end, room] = [this.#size + chunk.byteLength, this.#bytes.byteLength];
+    if (end > this.maxBytes) throw this.#tooLarge();
+    const enough = Math.max(end, Math.min(2 * room, this.#told || this.maxBytes));
+    if (end > room) this.#bytes = grown(this.#bytes, enough);
+    this.#bytes.set(chunk, this.#size);
+    this.#size = end;
+  }
+
+  /** All that has come. */
+  take(): Uint8Array<ArrayBuffer> {
+    return this.#bytes = grown(this.#bytes, this.#size);
+  }
+
+  /** Reads no more of it, and gives back what is still held. */
+  async drop(): Promise<void> {
+    if (!this.#bytes.buffer.detached) this.#bytes.buffer.transfer(0);
+    if (!this.isWhole) await this.#chunks.return?.().catch(() => {});
+  }
+}
+
+/**
+ * Hands a body of at most `maxBytes` to `use`. What is large is read on in its holder's turn, which lasts until `use` has
+ * ended: of many that stall no more is held than there are turns.
+ */
+export async function receiveBody<Result>(
+  request: Request,
+  maxBytes: number,
+  holder: string | undefined,
+  use: (bytes: Uint8Array<ArrayBuffer>) => Promise<Result>,
+): Promise<Result> {
+  const told = toldBytes(request);
+  if (told > 0 && told <= Math.min(SMALL_BYTES, maxBytes)) return await use(await request.bytes().catch(brokeOff));
+  const body = new IncomingBody(request, maxBytes);
+  try {
+    await body.readBeyond(LARGE_BYTES);
+    if (body.isWhole) return await use(body.take());
+    return await inReadingTurn(holder, async () => {
+      await body.readBeyond(maxBytes);
+      return await use(body.take());
+    });
+  } finally {
+    await body.drop();
+  }
 }
 
 const [QUOTE, BACKSLASH, COMMA, BRACKET, BRACE] = [...'"\\,[{'].map((character) => character.charCodeAt(0));
@@ -54,14 +113,12 @@ function hasTooManyValues(bytes: Uint8Array): boolean {
   return false;
 }
 
-/** The body as it came. Throws `unsupported_media_type`, `payload_too_large`. */
-export async function readBody(context: AppContext, maxBytes = DEFAULT_MAX_BYTES): Promise<Uint8Array<ArrayBuffer>> {
-  const request = context.req.raw;
+/** Throws `unsupported_media_type` where the body is called anything else than JSON. */
+export function requireJson(request: Request): void {
   const type = (request.headers.get("content-type") ?? "").split(";")[0]?.trim().toLowerCase();
   if (type !== "application/json") {
     throw new OperationError("unsupported_media_type", "Send the body as application/json.");
   }
-  return await readLimited(request, maxBytes);
 }
 
 /** The JSON value of a body, which is used up. Throws `payload_too_large`, `malformed_json`. */

@@ -2,7 +2,7 @@
 import type * as z from "zod";
 import type { Operation } from "../../../shared/contract/operation.ts";
 import { type AppContext, callerId } from "./auth.ts";
-import { parseBody, parseInput, readBody } from "./body.ts";
+import { DEFAULT_MAX_BYTES, parseBody, parseInput, receiveBody, requireJson } from "./body.ts";
 import { inTurn } from "./turns.ts";
 
 /** What a handler gives back: the body, and one of the operation's statuses (the first where absent). What is no JSON
@@ -32,8 +32,15 @@ export function route<Input extends z.ZodType, Output extends z.ZodType>(
         return answered instanceof Response ? answered : render(operation, context, answered);
       };
       if (operation.body !== "json") return await answer({ ...context.req.query(), ...context.req.param() });
-      const bytes = await readBody(context, operation.maxBodyBytes);
-      return await inTurn(bytes.byteLength, () => answer(parseBody(bytes)), callerId(context) ?? undefined);
+      const request = context.req.raw;
+      requireJson(request);
+      const holder = callerId(context) ?? undefined;
+      return await receiveBody(
+        request,
+        operation.maxBodyBytes ?? DEFAULT_MAX_BYTES,
+        holder,
+        (bytes) => inTurn(bytes.byteLength, () => answer(parseBody(bytes)), holder),
+      );
     },
   };
 }

@@ -39,7 +39,10 @@ export function createTurns(places: number) {
 }
 
 /** What smaller bodies take does not count. */
-const LARGE_BYTES = 1_048_576;
+export const LARGE_BYTES = 1_048_576;
+
+/** Where large bodies are read: at more places than they are worked at, since a slow one keeps its own while it comes. */
+export const inReadingTurn = createTurns(8);
 
 // As a text, as values and as the text that goes to the database, each is there several times, and without turns a
 // process would keep the memory that the most of them ever took at once. As many as there are connections, for which they
