@@ -178,7 +178,7 @@ export const shareFile = operation({
     }),
   output: () => z.object({ share_id: id(), url: z.url(), expires_at: time(), max_downloads: z.int().nullable() }),
   statuses: [201],
-  errors: ["forbidden", "project_not_active", "file_not_found"],
+  errors: ["forbidden", "project_not_active", "file_not_found", "too_many_shares"],
 });
 
 export const openShare = operation({

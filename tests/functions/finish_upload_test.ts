@@ -200,7 +200,7 @@ Deno.test("finish_upload: nobody else finishes it, and a former collaborator can
   const project = await fresh();
   const signed = await sign(project);
   await send(signed, PNG);
-  assertRefused(await finish(project.owner, signed), "forbidden");
+  assertRefused(await finish(project.owner, signed), "file_not_found");
   assertRefused(await finish(project.stranger, signed), "file_not_found");
   await removeMember(project, project.editor);
   assertRefused(await finish(project.editor, signed), "file_not_found");

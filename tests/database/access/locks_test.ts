@@ -1,6 +1,6 @@
 // Who may not touch a row cannot hold its lock either: while somebody else has it, a stranger is refused at once.
 import { assertEquals } from "@std/assert";
-import { refused, shareDatabase } from "../../support/database.ts";
+import { type Actor, refused, shareDatabase } from "../../support/database.ts";
 import {
   claimNode,
   createFile,
@@ -11,7 +11,7 @@ import {
   invitationToken,
   startExecution,
 } from "../../support/factories.ts";
-import { openTransaction } from "../../support/transactions.ts";
+import { openTransaction, waitUntilBlocked } from "../../support/transactions.ts";
 
 const db = await shareDatabase();
 
@@ -125,3 +125,31 @@ Deno.test("an editor who may not delete somebody else's file waits for nobody", 
   await other.sql`set local lock_timeout = '1s'`;
   assertEquals((await refused(other.rpc("delete_file", { file_id: target.file_id }))).code, "forbidden");
 });
+
+const OF_FILES: [string, string, (target: Target) => [Actor, Record<string, unknown>]][] = [
+  ["shares a file", "share_file", ({ project, file_id }) => [
+    project.editor.actor,
+    { file_id, expires_in_seconds: 60, token_sha256: "b".repeat(64) },
+  ]],
+  ["deletes a file", "delete_file", ({ project, file_id }) => [project.editor.actor, { file_id }]],
+  ["finishes a file", "finish_upload", ({ file_id }) => [
+    "worker",
+    { file_id, file_size: 5, sha256: "a".repeat(64) },
+  ]],
+];
+for (const [what, door, call] of OF_FILES) {
+  Deno.test(`who ${what} locks its project first, as who deletes the project does`, async () => {
+    const target = await createTarget();
+    await using deleting = await openTransaction(db, "superuser");
+    await deleting.sql`select from public.projects where id = ${target.project.id} for update`;
+    const [actor, args] = call(target);
+    await using own = await openTransaction(db, actor);
+    const waiting = own.rpc(door, args);
+    await waitUntilBlocked(db, own);
+    await deleting.sql`select from public.file_storage where id = ${target.file_id} for update nowait`;
+    await deleting
+      .sql`select from public.project_collaborators where project_id = ${target.project.id} for update nowait`;
+    await deleting.rollback();
+    await waiting;
+  });
+}

@@ -194,7 +194,13 @@ export const OPERATIONS: OperationEntry[] = [
     done: writers,
     outsiders: "project_not_found",
   },
-  { door: "check_upload", args: { file_id: "{pendingFile}" }, done: ["editor", "worker"], outsiders: "file_not_found" },
+  {
+    door: "check_upload",
+    args: { file_id: "{pendingFile}" },
+    done: ["editor", "worker"],
+    outsiders: "file_not_found",
+    others: { viewer: "file_not_found", owner: "file_not_found", admin: "file_not_found" },
+  },
   {
     door: "download_file",
     args: { file_id: "{readyFile}" },

@@ -1,7 +1,9 @@
 // access: what archiving, deleting and leaving a project do to the people in it.
+import type postgres from "postgres";
 import { assertEquals } from "@std/assert";
 import { type Actor, refused, shareDatabase } from "../../support/database.ts";
-import { createChatSession, createProject } from "../../support/factories.ts";
+import { createChatSession, createProject, createUser, type Person } from "../../support/factories.ts";
+import { openTransaction, waitUntilBlocked } from "../../support/transactions.ts";
 import { createWorld, type World } from "./world.ts";
 
 const db = await shareDatabase();
@@ -130,4 +132,31 @@ Deno.test("nobody reads the projects of others, however many there are", async (
   const [mine] = [await createProject(db), await createProject(db)];
   const rows = await db.as(mine.owner.actor, (tx) => tx`select id from public.projects`);
   assertEquals(rows.map((row) => row.id), [mine.id]);
+});
+
+/** Somebody who holds all the projects that one person may hold but one. */
+async function withRoomForOne(): Promise<Person> {
+  const person = await createUser(db);
+  await db
+    .sql`insert into public.projects (name, owner_id) select 'One of many', ${person.id} from generate_series(1, 999)`;
+  return person;
+}
+const another = (tx: postgres.TransactionSql, { id }: Person) =>
+  tx`insert into public.projects (name, owner_id) values ('Another', ${id})`;
+
+Deno.test("one person makes projects until they hold a thousand", async () => {
+  const person = await withRoomForOne();
+  await db.as(person.actor, (tx) => another(tx, person));
+  assertEquals((await refused(db.as(person.actor, (tx) => another(tx, person)))).code, "too_many_projects");
+});
+
+Deno.test("of two last projects that one person makes at once one is too many", async () => {
+  const person = await withRoomForOne();
+  await using first = await openTransaction(db, person.actor);
+  await another(first.sql, person);
+  await using second = await openTransaction(db, person.actor);
+  const waiting = another(second.sql, person).then(() => "done", (error) => error.hint);
+  await waitUntilBlocked(db, second);
+  await first.commit();
+  assertEquals(await waiting, "too_many_projects");
 });

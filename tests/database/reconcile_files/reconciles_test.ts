@@ -107,6 +107,31 @@ Deno.test("an object that changed since it was read is not adopted", async () =>
   assertEquals((await db.rpc("worker", "adopt_file", measured)).file, null);
 });
 
+for (const status of ["archived", "deleted"]) {
+  Deno.test(`in a project that is ${status} nothing is adopted, nor asked for`, async () => {
+    const project = await createProject(db);
+    const file_path = `${project.id}/a`;
+    await storeObject(db, file_path, 7);
+    const setStatus = (status: string) =>
+      db.sql`update public.projects set status = ${status} where id = ${project.id}`;
+    const asked = async () =>
+      (await db.rpc("worker", "reconcile_files", { older_than_seconds: 0, limit: 100 })).to_adopt
+        .some((each: { file_path: string }) => each.file_path === file_path);
+    const adopt = async () =>
+      (await db.rpc("worker", "adopt_file", {
+        file_path,
+        file_size: 7,
+        sha256: "b".repeat(64),
+        mime_type: "image/png",
+        version: "1",
+      })).file?.status ?? null;
+    await setStatus(status);
+    assertEquals([await asked(), await adopt()], [false, null]);
+    await setStatus("active");
+    assertEquals([await asked(), await adopt()], [true, "ready"]);
+  });
+}
+
 Deno.test("an object that could not be read lets the others pass, and is asked for again after an hour", async () => {
   const project = await createProject(db);
   const names = ["a", "b"].map((name) => `${project.id}/${name}`);

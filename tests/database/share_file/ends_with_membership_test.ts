@@ -64,3 +64,28 @@ Deno.test("a share that is being made while its maker is removed stays closed wh
   await db.sql`insert into public.project_collaborators (project_id, user_id) values (${project.id}, ${id})`;
   assertEquals(await refusal(token_sha256), "share_not_found");
 });
+
+Deno.test("a removal writes no share that has ended before", async () => {
+  const { project } = await shareBy(({ editor }) => editor);
+  const { id } = project.editor;
+  await db.sql`
+    update public.file_shares set created_at = now() - interval '1 day', expires_at = now() - interval '1 second'
+    where created_by = ${id}`;
+  await db.sql`delete from public.project_collaborators where user_id = ${id}`;
+  const [share] = await db.sql`select revoked_at from public.file_shares where created_by = ${id}`;
+  assertEquals(share?.revoked_at, null);
+});
+
+Deno.test("shares that one person makes at once take turns, so that a removal comes between them", async () => {
+  const project = await createProject(db);
+  const { actor } = project.editor;
+  const file = await createFile(db, project);
+  const request = async () => ({ file_id: file.id, expires_in_seconds: 3600, token_sha256: await invitationToken() });
+  await using first = await openTransaction(db, actor);
+  await first.rpc("share_file", await request());
+  await using second = await openTransaction(db, actor);
+  const waiting = second.rpc("share_file", await request());
+  await waitUntilBlocked(db, second);
+  await first.commit();
+  await waiting;
+});

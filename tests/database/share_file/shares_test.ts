@@ -1,6 +1,6 @@
 // share_file, open_share, return_download, revoke_share: a link counts, ends, and speaks for who made it.
 import { assertEquals } from "@std/assert";
-import { shareDatabase } from "../../support/database.ts";
+import { type Actor, shareDatabase } from "../../support/database.ts";
 import { createAdmin, createFile, createProject, invitationToken, removeObject } from "../../support/factories.ts";
 
 const db = await shareDatabase();
@@ -165,4 +165,24 @@ Deno.test("a file under way cannot be shared", async () => {
   const { file } = await db.rpc(project.editor.actor, "register_upload", { project_id: project.id, file_name: "a" });
   const request = { file_id: file.id, expires_in_seconds: 60, token_sha256: await invitationToken() };
   assertEquals((await db.refusal(project.editor.actor, "share_file", request)).code, "file_not_found");
+});
+
+Deno.test("one person has a thousand shares at work in a project, beside those that ended", async () => {
+  const project = await createProject(db);
+  const { id } = await createFile(db, project);
+  await db.sql`
+    insert into public.file_shares (file_id, project_id, created_by, created_at, expires_at, revoked_at)
+    select ${id}, ${project.id}, ${project.editor.id}, now() - interval '1 day',
+      now() + case n % 3 when 1 then interval '-1 second' else '1 hour' end, case n % 3 when 2 then now() end
+    from generate_series(1, 2999) as n`;
+  const share = async (actor: Actor) =>
+    await db.rpc(actor, "share_file", { file_id: id, expires_in_seconds: 3600, token_sha256: await invitationToken() });
+  await share(project.editor.actor);
+  const refusal = await db.refusal(project.editor.actor, "share_file", {
+    file_id: id,
+    expires_in_seconds: 3600,
+    token_sha256: await invitationToken(),
+  });
+  assertEquals(refusal.code, "too_many_shares");
+  await share(project.owner.actor);
 });

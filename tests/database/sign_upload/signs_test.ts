@@ -71,11 +71,11 @@ Deno.test("an upload can be finished by who began it once its object is there", 
   assertEquals((await db.rpc("worker", "check_upload", ask)).file.id, file.id);
 });
 
-for (const [who, code] of [["owner", "forbidden"], ["viewer", "forbidden"], ["stranger", "file_not_found"]] as const) {
-  Deno.test(`the ${who} cannot finish the editor's: ${code}`, async () => {
+for (const who of ["owner", "viewer", "stranger"] as const) {
+  Deno.test(`the editor's upload under way is nothing to the ${who}`, async () => {
     const { project, file, ask } = await waiting();
     await storeObject(db, file.file_path, 5);
-    assertEquals((await db.refusal(project[who].actor, "check_upload", ask)).code, code);
+    assertEquals((await db.refusal(project[who].actor, "check_upload", ask)).code, "file_not_found");
   });
 }
 
