@@ -7,7 +7,7 @@ import { type Run, runOf } from "../../support/run.ts";
 const db = await shareDatabase();
 const project = await createProject(db);
 
-const exports: Record<"react" | "review" | "unmapped" | "supervised", Answer> = JSON.parse(
+const exports: Record<"react" | "review" | "unmapped" | "uneven" | "supervised", Answer> = JSON.parse(
   await Deno.readTextFile(new URL("./langgraph-exports.json", import.meta.url)),
 );
 
@@ -115,6 +115,31 @@ Deno.test("a branch without a path map leads where it can, and the worker names 
     "unlabelled_conditional a → __end__",
   ]);
   assertEquals((await run.complete("a", {}, { label: "__end__" })).execution.status, "completed");
+});
+
+const joins = (warnings: { code: string; node?: string }[]) =>
+  warnings.filter(({ code }) => code === "join_guessed").map(({ node }) => node);
+
+Deno.test("a node that ways of different length lead to runs once and not at each step, which is said", async () => {
+  const { run, warnings } = await start(exports.uneven);
+  assertEquals(joins(warnings), ["print"]);
+  await run.complete("plan");
+  await run.complete("facts");
+  assertEquals((await run.statuses()).print, "blocked");
+});
+
+for (const metadata of [{ join: "any" }, { join: "all" }, { defer: true }]) {
+  Deno.test(`of a node with ${JSON.stringify(metadata)} nothing is guessed`, async () => {
+    const nodes = exports.uneven.nodes.map((node: Answer) => node.id === "print" ? { ...node, metadata } : node);
+    assertEquals(joins((await start({ ...exports.uneven, nodes })).warnings), []);
+  });
+}
+
+Deno.test("of ways of which a router takes one, the lengths say nothing", async () => {
+  const edges = exports.uneven.edges.map((edge: Answer) =>
+    edge.source === "plan" ? { ...edge, conditional: true } : edge
+  );
+  assertEquals(joins((await start({ ...exports.uneven, edges })).warnings), []);
 });
 
 Deno.test("in Python such a branch loses its targets: what is left alone is left out with a warning", async () => {

@@ -177,6 +177,30 @@ Deno.test("a failure that was passed over is not tried again", async () => {
   assertEquals(await run.statuses(), { a: "failed", b: "pending", c: "blocked" });
 });
 
+for (const on_failure of ["skip", "continue"]) {
+  Deno.test(`a failure that may ${on_failure}, but behind which nothing could begin, is tried again`, async () => {
+    const pairs: [string, string][] = [["__start__", "short"], ["__start__", "join"], ["short", "join"]];
+    const input = { one: "$.text", two: "$.text" };
+    const definition = graph(pairs, { short: { ...oneAttempt, on_failure }, join: { input } });
+    const run = await startRun(db, definition, { text: "x".repeat(700_000) });
+    assertEquals((await run.fail("short")).execution.status, "failed");
+    await retry(run);
+    assertEquals(await run.statuses(), { short: "pending", join: "blocked" });
+    await run.complete("short", { text: "x" });
+    assertEquals((await run.complete("join")).execution.status, "completed");
+  });
+}
+
+Deno.test("an element that may fail, but whose map became too large by it, is tried again", async () => {
+  const fields = { type: "map", over: "$.files", on_failure: "continue", ...oneAttempt };
+  const run = await startRun(db, graph([["m", "after"]], { m: fields }), { files: [0, 1, 2] });
+  await run.claim();
+  for (const name of ["m[0]", "m[1]"]) await run.complete(name, "x".repeat(700_000));
+  assertEquals((await run.fail("m[2]")).execution.status, "failed");
+  await retry(run);
+  assertEquals((await run.statuses())["m[2]"], "pending");
+});
+
 Deno.test("a task whose worker died on the last attempt is tried again", async () => {
   const run = await startRun(db, graph([["a", "b"]], { a: oneAttempt }));
   await run.lease("a");
