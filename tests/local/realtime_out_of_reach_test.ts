@@ -28,7 +28,7 @@ async function asCrowded(test: (sql: Sql, limit: (count: number) => Promise<unkn
     try {
       await test(sql, limit);
     } finally {
-      await sql.end();
+      await sql.end({ timeout: 1 });
       await admin.unsafe(`drop role ${role}`);
     }
   });
