@@ -1,5 +1,6 @@
 // Lite's two connection pools, changed where lite would act unlike the platform: grants, settings, JSON, times, errors.
 import { createPostgresConnection, type PostgresConnection } from "@supabase/lite/postgres";
+import postgres from "postgres";
 import { databaseOf } from "./database_name.ts";
 import { onDatabaseSocket } from "./database_socket.ts";
 import { type DatabaseError, isSqlState } from "./postgrest_errors.ts";
@@ -47,32 +48,80 @@ function isJsonText(value: unknown): boolean {
 
 /** The connection ended, and the statement with it: as postgres.js, PostgreSQL or the socket says it. */
 const isLost = (thrown: unknown): boolean =>
-  /^(CONNECTION_|57P|E[A-Z_]+$)/.test(String((thrown as { code?: unknown } | null)?.code));
+  /^(CONNECT|57P|E[A-Z_]+$)/.test(String((thrown as { code?: unknown } | null)?.code));
+
+/** Where one request at a time has a connection to itself. */
+class Place {
+  #sql: postgres.Sql;
+  #lost: unknown;
+
+  constructor(private readonly options: postgres.ParsedOptions) {
+    this.#sql = this.#open();
+  }
+
+  #open(): postgres.Sql {
+    const onclose = () => {
+      if (this.#sql === sql) {
+        this.#lost ??= Object.assign(new Error("The connection ended"), { code: "CONNECTION_CLOSED" });
+      }
+    };
+    // Options that were read already are taken as they are, whatever the types say. None ends in the middle of a request
+    // because it has grown old.
+    const options: Record<string, unknown> = { ...this.options, max: 1, max_lifetime: null, onclose };
+    const sql = postgres(options);
+    return sql;
+  }
+
+  /** A request begins: what the one before it met is not its own. */
+  begin(): void {
+    if (this.#lost) {
+      void this.end();
+      this.#sql = this.#open();
+    }
+    this.#lost = undefined;
+  }
+
+  /** After a connection was lost its request gets no other: what it has still to say would be said outside its transaction. */
+  unsafe(text: string, ...rest: unknown[]): Promise<unknown> {
+    if (this.#lost) return Promise.reject(this.#lost);
+    const query: Promise<unknown> = Reflect.apply(this.#sql.unsafe, undefined, [text, ...rest]);
+    query.catch((thrown) => {
+      if (isLost(thrown)) this.#lost = thrown;
+    });
+    return query;
+  }
+
+  end(options = { timeout: 0 }): Promise<void> {
+    return this.#sql.end(options);
+  }
+}
 
 /**
- * Lite writes argument names bare, so a door with an argument called `limit` would be a syntax error. And when a connection
- * ends in a transaction, postgres.js neither runs nor refuses the ROLLBACK; handed back once more, the connection would
- * stand among the open ones for good.
+ * The connections that lite takes for its requests. postgres.js's own reserve() refuses, or forgets, who waits for one
+ * when others end.
  */
-function mendReserved(driver: PostgresConnection["driver"]): void {
-  const reserve = driver.reserve;
-  driver.reserve = async () => {
-    const reserved = await reserve();
-    const { unsafe, release } = reserved;
-    let lost: unknown;
-    return Object.assign(reserved, {
-      unsafe(sql: string, ...rest: unknown[]) {
-        if (lost) return Promise.reject(lost);
-        const text = sql.replaceAll(/\b([a-z_][a-z0-9_$]*) := /g, '"$1" := ');
-        const query: Promise<unknown> = Reflect.apply(unsafe, reserved, [text, ...rest]);
-        query.catch((thrown) => {
-          if (isLost(thrown)) lost = thrown;
-        });
-        return query;
-      },
-      release: () => lost ? undefined : release(),
-    });
-  };
+function keepPlaces(driver: PostgresConnection["driver"]): void {
+  const places = Array.from({ length: driver.options.max }, () => new Place(driver.options));
+  const free = [...places];
+  const waiting: ((place: Place) => void)[] = [];
+  const { end } = driver;
+  Object.assign(driver, {
+    async reserve() {
+      const place = free.pop() ?? await new Promise<Place>((resolve) => waiting.push(resolve));
+      place.begin();
+      return {
+        // Lite writes argument names bare, so a door with an argument called `limit` would be a syntax error.
+        unsafe: (text: string, ...rest: unknown[]) =>
+          place.unsafe(text.replaceAll(/\b([a-z_][a-z0-9_$]*) := /g, '"$1" := '), ...rest),
+        release() {
+          const next = waiting.shift();
+          if (next) next(place);
+          else free.push(place);
+        },
+      };
+    },
+    end: (options?: { timeout: number }) => Promise.all([end(options), ...places.map((place) => place.end(options))]),
+  });
 }
 
 interface RequestAuth {
@@ -103,12 +152,11 @@ export function openDataConnection(
       ...{ max_pipeline: 0 },
       prepare: false,
       onnotice: () => {},
-      ...onDatabaseSocket,
-      connection: { application_name: "data" },
+      ...onDatabaseSocket({ application_name: "data" }),
       types: { timestamp: isoTime(1114), timestamptz: isoTime(1184), json: jsonText(114), jsonb: jsonText(3802) },
     },
   });
-  mendReserved(connection.driver);
+  keepPlaces(connection.driver);
   return Object.assign(connection, {
     // Lite's own version grants every table of every schema with RLS to anon: it would undo the migrations' revokes.
     ensureRlsContext: () => Promise.resolve(true),
@@ -137,11 +185,10 @@ export function openAuthConnection(url: string): PostgresConnection {
       max: 8,
       prepare: false,
       onnotice: () => {},
-      ...onDatabaseSocket,
-      connection: { application_name: "auth", role: "supabase_auth_admin", search_path: "auth" },
+      ...onDatabaseSocket({ application_name: "auth", role: "supabase_auth_admin", search_path: "auth" }),
       types: { json: jsonText(114), jsonb: jsonText(3802) },
     },
   });
-  mendReserved(connection.driver);
+  keepPlaces(connection.driver);
   return connection;
 }

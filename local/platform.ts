@@ -19,8 +19,14 @@ async function statements(): Promise<string[]> {
 }
 
 /** A connection that keeps PostgreSQL's notices ("already exists, skipping") to itself. */
-export function connect(url: string, options: postgres.Options<Record<string, never>> = {}): postgres.Sql {
-  return postgres(url, { max: 1, database: databaseOf(url), onnotice: () => {}, ...onDatabaseSocket, ...options });
+export function connect(
+  url: string,
+  { connection, ...options }: postgres.Options<Record<string, never>> & {
+    connection?: Record<string, string | number>;
+  } = {},
+): postgres.Sql {
+  const given = { max: 1, database: databaseOf(url), onnotice: () => {}, ...options };
+  return postgres(url, { ...given, ...onDatabaseSocket(connection) });
 }
 
 /**

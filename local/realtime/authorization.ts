@@ -2,6 +2,7 @@
 // that are rolled back.
 import postgres from "postgres";
 import type { Caller } from "../caller.ts";
+import { isOutOfReach } from "./out_of_reach.ts";
 
 export type Extension = "broadcast" | "presence";
 
@@ -13,6 +14,9 @@ export interface Question {
 }
 
 const undo = Symbol("rolled back");
+
+/** A policy that fails; a database that was not asked has allowed and refused nothing. */
+const isAnswer = (thrown: unknown): boolean => thrown instanceof postgres.PostgresError && !isOutOfReach(thrown);
 
 function become(tx: postgres.TransactionSql, { topic, caller, headers }: Question) {
   const { role, claims } = caller;
@@ -56,7 +60,7 @@ export async function mayReceive(sql: postgres.Sql, question: Question): Promise
     const may = (extension: Extension) => seen.some((row) => row.extension === extension);
     return { broadcast: may("broadcast"), presence: may("presence") };
   } catch (thrown) {
-    if (thrown instanceof postgres.PostgresError) return { broadcast: false, presence: false };
+    if (isAnswer(thrown)) return { broadcast: false, presence: false };
     throw thrown;
   }
 }
@@ -70,7 +74,7 @@ export async function maySend(sql: postgres.Sql, question: Question, extension: 
       return true;
     });
   } catch (thrown) {
-    if (thrown instanceof postgres.PostgresError) return false;
+    if (isAnswer(thrown)) return false;
     throw thrown;
   }
 }

@@ -6,7 +6,9 @@ import type { Channel } from "./channel.ts";
 import { type Binding, type ChangeType, checkBinding, concerns, nextBindingId, readBinding } from "./bindings.ts";
 import { changeText } from "./change_text.ts";
 import { type Connections, readBatch } from "./isolation.ts";
+import { isOutOfReach } from "./out_of_reach.ts";
 import type { Row, Texts } from "./rows.ts";
+import { messageOf } from "../user_error.ts";
 import { type Table, Tables } from "./tables.ts";
 import { visibleTo } from "./visibility.ts";
 
@@ -25,7 +27,7 @@ export interface Change {
 export interface Subscription {
   /** The entries with their ids, as the client wants them echoed. */
   answer: Record<string, unknown>[];
-  /** Answers what is wrong with the entries, if anything. */
+  /** Answers what is wrong with the entries, if anything. Throws where the database could not be asked. */
   check(): Promise<string | undefined>;
   /** Begins to deliver what was checked. */
   start(): void;
@@ -49,6 +51,8 @@ export class Changes {
     /** To look at what a new subscription asks for; it does not hold up those that there are. */
     private readonly checking: postgres.Sql,
     private readonly log: (line: string) => void,
+    /** Changes were lost: whoever listens has to read again. */
+    private readonly onLost: (reason: string) => void,
   ) {
     this.#tables = new Tables(connections.sql);
   }
@@ -66,7 +70,8 @@ export class Changes {
           for (const binding of bindings) await checkBinding(binding, role, this.#tables, this.checking);
           checked = bindings;
         } catch (thrown) {
-          return thrown instanceof Error ? thrown.message : String(thrown);
+          if (isOutOfReach(thrown)) throw thrown;
+          return messageOf(thrown);
         }
       },
       start: () => {
@@ -105,7 +110,7 @@ export class Changes {
       // A failure that is nobody's filter: the table has changed meanwhile, or a connection ended. All is sent at the end,
       // so that nothing is sent twice.
       await this.#deliver(batch).catch((thrown) => this.#failed(thrown, () => this.#deliver(batch)))
-        .catch((thrown) => this.#failed(thrown));
+        .catch((thrown) => isOutOfReach(thrown) ? this.onLost(messageOf(thrown)) : this.#failed(thrown));
     }
     // At once with the look at the queue, so that nothing is put there in between and left.
     this.#draining = undefined;
@@ -204,6 +209,8 @@ export class Changes {
     const rows = batch.map((change) => change.row ?? {});
     const asked = [...callers.values()];
     const answers = await visibleTo(this.connections.sql, asked, table, rows).catch((thrown) => {
+      // Nobody knows who sees them: that they are nobody's would lose them.
+      if (isOutOfReach(thrown)) throw thrown;
       this.log(`postgres_changes: ${thrown instanceof Error ? thrown.message : thrown}`);
       return [];
     });

@@ -7,6 +7,7 @@ import { type JoinConfig, readReplay } from "./join.ts";
 import { MAX_PAYLOAD_BYTES, payloadText } from "./payloads.ts";
 import { readPast } from "./replay.ts";
 import type { Socket } from "./socket.ts";
+import { messageOf } from "../user_error.ts";
 import { expired, Refusal, type Token } from "./tokens.ts";
 
 /** What a timer can wait for; an expiry further away is looked at again then. */
@@ -116,7 +117,7 @@ export class Channel implements Address {
     if (shown !== undefined) this.pushText("presence_state", shown);
     for (const text of replayed) this.pushText("broadcast", text);
     if (postgres_changes.length > 0) {
-      const problem = isHeld ? undefined : await subscription.check();
+      const problem = isHeld ? undefined : await subscription.check().catch((thrown) => this.#joinAgain(thrown));
       if (this.#hasEnded) return;
       if (!problem) subscription.start();
       this.#system("postgres_changes", problem ? "error" : "ok", problem ?? "Subscribed to PostgreSQL");
@@ -217,6 +218,14 @@ export class Channel implements Address {
   /** What it subscribed to will not arrive any more; the channel goes on. */
   changesFailed(message: string): void {
     if (!this.#hasEnded) this.#system("postgres_changes", "error", message);
+  }
+
+  /** Ends the channel, for a client that was told of its success: it joins again by itself. */
+  #joinAgain(thrown: unknown): undefined {
+    if (this.#hasEnded) return;
+    this.push("phx_error", {}, this.joinRef);
+    this.end();
+    this.socket.services.log(`realtime: ${messageOf(thrown)}`);
   }
 
   /** Ends the channel for good: its client does not join again by itself. */

@@ -2,6 +2,7 @@
 // finds out whose filter it was: nobody else loses a change by it.
 import postgres from "postgres";
 import type { Filter } from "./filters.ts";
+import { isOutOfReach } from "./out_of_reach.ts";
 import { readRows, type Row, type Texts } from "./rows.ts";
 import type { Table } from "./tables.ts";
 
@@ -63,6 +64,6 @@ async function readUnfiltered(sql: postgres.Sql, table: Table, texts: Texts[]): 
 
 /** What is wrong with a statement. Throws what is no statement's fault: a connection that ended, a server that stops. */
 function reasonOf(thrown: unknown): string {
-  if (thrown instanceof postgres.PostgresError && !/^(08|57P)/.test(thrown.code)) return thrown.message;
+  if (thrown instanceof postgres.PostgresError && !isOutOfReach(thrown)) return thrown.message;
   throw thrown;
 }

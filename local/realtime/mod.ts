@@ -51,7 +51,12 @@ export async function startRealtime({ databaseUrl, keys, log }: RealtimeOptions)
   const hub = new Hub();
   const withLimit = { idle_timeout: 60, max: 2, connection: { statement_timeout: FILTER_MS } };
   const [limited, checking] = [connect(databaseUrl, withLimit), connect(databaseUrl, withLimit)];
-  const changes = new Changes({ sql, limited }, checking, log);
+  const lose = (reason: string) => {
+    log(`realtime: the stream of changes broke off: ${reason}`);
+    // Clients come back, join again and read what they may have missed.
+    for (const socket of [...sockets]) socket.close(1012, "the stream of changes broke off");
+  };
+  const changes = new Changes({ sql, limited }, checking, log, lose);
   const snapshots = new Snapshots(sql);
   const memberships = new Memberships(hub, log);
   const replication = new Replication({
@@ -73,11 +78,7 @@ export async function startRealtime({ databaseUrl, keys, log }: RealtimeOptions)
       return changes.push(change);
     },
     onDefinition: () => changes.forgetTables(),
-    onLost(reason) {
-      log(`realtime: the stream of changes broke off: ${reason}`);
-      // Clients come back, join again and read what they may have missed.
-      for (const socket of [...sockets]) socket.close(1012, "the stream of changes broke off");
-    },
+    onLost: lose,
   });
   const readToken = tokenReader(keys);
   const services: Services = { sql, hub, presence: new Presence(hub, log), changes, replication, readToken, log };

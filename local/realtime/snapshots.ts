@@ -28,12 +28,15 @@ export class Snapshots {
   async #wait(xid: number): Promise<void> {
     const deadline = Date.now() + PATIENCE_MS;
     while (!this.#hasEnded(xid) && Date.now() < deadline) {
-      // One snapshot mostly answers for many transactions that are waiting behind this one.
+      // One snapshot mostly answers for many transactions that are waiting behind this one. A connection that ends while it
+      // is asked for is followed by another.
       const [row] = await this.sql<{ limit: string; open: string[] }[]>`
         select pg_snapshot_xmax(s)::text as limit, array(select x::text from pg_snapshot_xip(s) as x) as open
-        from pg_current_snapshot() as s`;
-      this.#limit = low(row?.limit ?? "0");
-      this.#open = new Set(row?.open.map(low));
+        from pg_current_snapshot() as s`.catch(() => []);
+      if (row) {
+        this.#limit = low(row.limit);
+        this.#open = new Set(row.open.map(low));
+      }
       if (!this.#hasEnded(xid)) await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
     }
   }

@@ -1,6 +1,7 @@
 // Which of some rows each of some subscribers can see at this moment, decided by the policies of the table.
 import type postgres from "postgres";
 import type { Caller } from "../caller.ts";
+import { isOutOfReach } from "./out_of_reach.ts";
 import type { Texts } from "./rows.ts";
 import { quoted, type Table } from "./tables.ts";
 
@@ -23,11 +24,14 @@ export async function visibleTo(
     return await ask(sql, callers, text, keys);
   } catch (thrown) {
     // A policy fails for somebody: the others are asked without them, who sees nothing.
-    if (callers.length === 1) throw thrown;
-    const answers = callers.map((caller) => ask(sql, [caller], text, keys).then(([seen]) => seen));
-    return (await Promise.allSettled(answers)).map((answer) =>
-      answer.status === "fulfilled" && answer.value ? answer.value : new Set()
-    );
+    if (callers.length === 1 || isOutOfReach(thrown)) throw thrown;
+    return await Promise.all(callers.map(async (caller) => {
+      const [seen = new Set<number>()] = await ask(sql, [caller], text, keys).catch((failed) => {
+        if (isOutOfReach(failed)) throw failed;
+        return [];
+      });
+      return seen;
+    }));
   }
 }
 

@@ -93,6 +93,11 @@ const DATABASE: [string, () => Response, ErrorCode][] = [
     "unavailable",
   ],
   [
+    "is being restarted",
+    () => Response.json({ code: "57P01", message: "terminating connection" }, { status: 500 }),
+    "unavailable",
+  ],
+  [
     "met a deadlock",
     () => Response.json({ code: "40P01", message: "deadlock detected" }, { status: 500 }),
     "unavailable",

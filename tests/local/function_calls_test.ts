@@ -3,7 +3,7 @@
 import { assertEquals } from "@std/assert";
 import { createClient } from "@supabase/supabase-js";
 import postgres from "postgres";
-import { isSqlState } from "../../local/postgrest_errors.ts";
+import { isSqlState, statusOf } from "../../local/postgrest_errors.ts";
 import { eventually, type Fixture, startFixture } from "./fixture.ts";
 
 const LOCK = 4711;
@@ -134,6 +134,10 @@ Deno.test("a function that was changed is called as it is now, a moment later", 
     ({ error }) => error === null,
   );
   assertEquals(answer.data, 3);
+});
+
+Deno.test("a database that is being restarted is away for a while, and nothing is wrong with what was asked", () => {
+  assertEquals(["57P01", "57P02", "57P03", "57014"].map((code) => statusOf(code, false)), [503, 503, 503, 500]);
 });
 
 Deno.test("what a socket says is not taken for the database's word", () => {

@@ -266,6 +266,33 @@ Deno.test("who subscribes to one table does not wait for another one that is bei
   });
 });
 
+Deno.test("a change is told although the connection ends that asks who may see it", async () => {
+  await inDatabase(async (sql) => {
+    await sql.unsafe(`
+      create table public.asked ();
+      create table public.told (id int primary key);
+      alter table public.told enable row level security;
+      create policy read on public.told for select using (not exists (select from public.asked));
+      grant select on public.told, public.asked to authenticated;
+      alter publication supabase_realtime add table public.told`);
+    try {
+      await using listener = await listenToChanges(owner.client, { table: "told" });
+      await inDatabase((holder) =>
+        holder.begin(async (tx) => {
+          await tx`lock table public.asked in access exclusive mode`;
+          await sql`insert into public.told values (1)`;
+          const asking = () => sql`select pid from pg_locks where relation = 'public.asked'::regclass and not granted`;
+          const [row] = await eventually(asking, (rows) => rows.length === 1);
+          await sql`select pg_terminate_backend(${row?.pid})`;
+        })
+      );
+      assertEquals((await listener.hears(1)).map(({ new: { id } }) => id), [1]);
+    } finally {
+      await sql`drop table public.told, public.asked`;
+    }
+  });
+});
+
 Deno.test("columns and values of every kind arrive as their JSON", async () => {
   await inDatabase(async (sql) => {
     await sql.unsafe(`

@@ -73,6 +73,38 @@ Deno.test("whoever reads the tables when a message arrives finds what it tells o
   assertEquals([found.length, found.filter((is) => !is)], [200, []]);
 });
 
+Deno.test("who subscribes while the connection ends that looks at the table joins again, and hears", async () => {
+  await sql`create table public.looked_at (n int primary key)`;
+  await sql`grant select on public.looked_at to anon`;
+  await sql`alter publication supabase_realtime add table public.looked_at`;
+  let joining: ReturnType<typeof listen> | undefined;
+  const holder = connect(stack.adminDatabaseUrl);
+  await holder.begin(async (tx) => {
+    await tx`lock table pg_publication_rel in access exclusive mode`;
+    joining = listen(clientOf(stack), room(), {}, (channel, hear) => {
+      // deno-lint-ignore no-explicit-any
+      channel.on("postgres_changes" as any, { event: "*", schema: "public", table: "looked_at" }, hear);
+    });
+    const looking = () =>
+      tx`select pid from pg_locks where relation = 'pg_publication_rel'::regclass and not granted
+      and pid in (select pid from pg_stat_activity where query like '%pg_partition_ancestors%')`;
+    const [row] = await eventually(looking, (rows) => rows.length === 1);
+    await tx`select pg_terminate_backend(${row?.pid})`;
+  });
+  await holder.end();
+  await using listener = await joining!;
+  await eventually(
+    () => Promise.resolve(listener.states),
+    (all) => all.filter((state) => state === "SUBSCRIBED").length === 2,
+  );
+  let n = 0;
+  await eventually(async () => {
+    await sql`insert into public.looked_at values (${n++})`;
+    return listener.heard;
+  }, (heard) => heard.length > 0);
+  assertEquals(listener.heard.length > 0, true);
+});
+
 /** A stack over a PostgreSQL of its own, which outlives it. */
 async function overOwnDatabase(
   settings: Parameters<typeof startPostgres>[2],
