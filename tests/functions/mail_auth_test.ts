@@ -14,7 +14,7 @@ Deno.test.beforeAll(async () => {
   const url = stack.url.replace("127.0.0.1", "0.0.0.0");
   process = await startFunctionProcess("invite-collaborator", await platformEnvironment(url));
 });
-Deno.test.afterAll(() => process[Symbol.asyncDispose]());
+Deno.test.afterAll(async () => await process[Symbol.asyncDispose]());
 
 async function post(path: string, token: string, body: Record<string, unknown>) {
   const response = await fetch(process.url + path, {
