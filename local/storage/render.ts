@@ -85,16 +85,24 @@ const loadSharp = () =>
     return null;
   });
 
+/** On the platform an image is what its bytes are, whatever it was sent as. */
+async function typeByBytes(path: string): Promise<string | undefined> {
+  const sharp = await loadSharp();
+  const format = await sharp?.(path).metadata().then((found) => found.format, () => undefined);
+  return Object.keys(FORMATS).find((type) => type.startsWith(`image/${format}`));
+}
+
 async function transform(
   { metadata, version }: StoredObject,
   { files }: Services,
   wanted: Transformation,
   accept: string,
 ) {
-  const { size, mimetype } = metadata;
-  if (!mimetype.startsWith("image/")) throw invalidRequest("The requested object is not an image");
-  if (size > MAX_SOURCE_BYTES) throw invalidRequest("The requested image exceeds the maximum size of 25 MB");
+  const { size } = metadata;
   const path = files.path(version);
+  const mimetype = metadata.mimetype.startsWith("image/") ? metadata.mimetype : await typeByBytes(path);
+  if (!mimetype) throw invalidRequest("The requested object is not an image");
+  if (size > MAX_SOURCE_BYTES) throw invalidRequest("The requested image exceeds the maximum size of 25 MB");
   if (!FORMATS[mimetype]) return { body: await Deno.readFile(path), type: mimetype };
 
   // Bytes and no path: an SVG may include what lies beside it, which is other people's objects.

@@ -94,6 +94,15 @@ Deno.test("download_file: an empty file has no thumbnail, whatever it is called"
   assertEquals([mime_type, transformed, response.status, await response.text()], ["image/png", false, 200, ""]);
 });
 
+Deno.test("download_file: an image of more than 25 MB has no thumbnail, and the answer says so", async () => {
+  const project = await fresh();
+  const large = new File([PNG, new Uint8Array(25_000_000)], "a.png", { type: "image/png" });
+  const { id } = await uploaded(project, form(["project_id", project.id], ["file", large]));
+  const { signed_url, transformed } = (await get(project.viewer, id, "?width=100")).body;
+  const { size } = await (await fetch(signed_url)).blob();
+  assertEquals([transformed, size], [false, large.size]);
+});
+
 Deno.test("download_file: with IMAGE_TRANSFORMS=off a thumbnail is the original, and the answer says so", async () => {
   const project = await fresh();
   const { id } = await uploaded(project, form(["project_id", project.id], ["file", new File([PNG], "a.png")]));

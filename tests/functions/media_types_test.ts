@@ -64,6 +64,9 @@ const SQLITE = utf8("SQLite format 3\0".padEnd(200, "\0"));
 const MP4 = new Uint8Array([0, 0, 0, 24, ...utf8("ftypisom"), 0, 0, 2, 0, ...utf8("isommp42")]);
 const ELF = bytes(0x7f, 0x45, 0x4c, 0x46, 2, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0);
 const EXE = new Uint8Array([0x4d, 0x5a, ...new Array(126).fill(0)]);
+/** As most programs write it: what it holds is listed behind the picture. */
+const TIFF = new Uint8Array(100_000);
+TIFF.set([0x49, 0x49, 42, 0, 0x90, 0x5f, 1, 0]);
 const HTML = utf8("<!doctype html><script>alert(1)</script>");
 const SVG = utf8('<svg xmlns="http://www.w3.org/2000/svg"/>');
 
@@ -89,6 +92,7 @@ const LIES: [string, string, Uint8Array<ArrayBuffer>][] = [
   ["zeros as image/gif", "image/gif", new Uint8Array(100)],
   ["zeros as text/csv", "text/csv", new Uint8Array(100)],
   ["one byte as image/png", "image/png", bytes(0x89)],
+  ["the beginning of a TIFF and nothing more", "image/tiff", TIFF.subarray(0, 8)],
   ["a program as application/zip", "application/zip", EXE],
   ["a program as application/gzip", "application/gzip", ELF],
   ["a database as application/zip", "application/zip", SQLITE],
@@ -113,6 +117,8 @@ for (const [claim, type, content] of LIES) {
 const TRUTHS: [string, string, Uint8Array<ArrayBuffer>, string][] = [
   ["a PNG", "image/png", PNG, "image/png"],
   ["a JPEG under an old name", "image/jpg", JPEG, "image/jpeg"],
+  ["a TIFF", "image/tiff", TIFF, "image/tiff"],
+  ["a TIFF that is called nothing", "application/octet-stream", TIFF, "image/tiff"],
   ["a PDF", "application/pdf", PDF, "application/pdf"],
   ["a zip as Windows calls it", "application/x-zip-compressed", ZIP, "application/zip"],
   ["a document", DOCX_TYPE, DOCX, DOCX_TYPE],
@@ -159,6 +165,30 @@ Deno.test("upload_file: neither text nor noise is taken for anything that is tol
     }
   }
   assertEquals(accepted, []);
+});
+
+const OGG = new Uint8Array([...utf8("OggS"), ...new Array(24).fill(0), ...utf8("OpusHead"), ...new Array(40).fill(0)]);
+const BY_SYSTEMS: [string, Uint8Array<ArrayBuffer>][] = [
+  ["audio/x-opus+ogg", OGG],
+  ["audio/ac3", bytes(0x0b, 0x77, 0, 0, 0, 0, 0, 0)],
+  ["audio/x-wavpack", utf8("wvpk".padEnd(40, "\0"))],
+  ["image/x-icns", utf8("icns".padEnd(40, "\0"))],
+  ["image/x-win-bitmap", bytes(0, 0, 2, 0, 1, 0, 0, 0)],
+  ["text/x-vcard", utf8("BEGIN:VCARD\r\nVERSION:2.1\r\n")],
+  ["text/x-vcalendar", utf8("BEGIN:VCALENDAR\r\nVERSION:1.0\r\n")],
+  ["application/x-pdf", PDF],
+  ["application/x-java", bytes(0xca, 0xfe, 0xba, 0xbe, 0, 0, 0, 0x41)],
+  ["application/x-archive", utf8("!<arch>\nfile.o/".padEnd(80))],
+];
+
+Deno.test("upload_file: what Linux and Windows call a format is no lie, though the library calls it something else", async () => {
+  const { trueType } = await import("../../supabase/functions/upload-file/media_type.ts");
+  const refused: string[] = [];
+  for (const [type, sample] of BY_SYSTEMS) {
+    assert(await trueType("", sample) !== "application/octet-stream", `${type}: the library does not know these bytes`);
+    await trueType(type, sample).catch(() => refused.push(type));
+  }
+  assertEquals(refused, []);
 });
 
 Deno.test("upload_file: a media type that is none is refused", async () => {

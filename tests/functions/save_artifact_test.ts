@@ -150,6 +150,15 @@ Deno.test("save_artifact: a base that never was is artifact_conflict, even when 
   }
 });
 
+Deno.test("save_artifact: a base that never was is told with the head, and how the text differs from it", async () => {
+  const project = await fresh();
+  await save(project.editor, project, { content: "one\ntwo\n" });
+  const reply = await save(project.editor, project, { content: "one\n2\n", base_version: 9 });
+  const { base, head, hunks, mergeable } = reply.body.error.details;
+  assertEquals([base, head.content, mergeable, hunks.theirs], [null, "one\ntwo\n", false, []]);
+  assertEquals(hunks.yours.map((hunk: Body) => hunk.buffer2.chunk), [["2\n"]]);
+});
+
 for (const file_path of ["../up", "/abs", "a//b", "a/./b", "a/../b", "a/", "line\nbreak", "x".repeat(1024) + "ü"]) {
   Deno.test(`save_artifact: the path ${JSON.stringify(file_path.slice(0, 12))} is refused by the field's name`, async () => {
     const project = await fresh();

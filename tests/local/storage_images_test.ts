@@ -110,6 +110,11 @@ test("sizes and qualities beyond the platform's limits are refused, and so is wh
   assertEquals([await get("width=10", "text"), await get("width=10", "broken.png")], [400, 400]);
 });
 
+test("an image that was sent as text, as clients do by themselves, is scaled all the same", async () => {
+  await ok(files().upload(own("unnamed"), await picture("png")));
+  assertEquals(await seen(await ok(files().download(own("unnamed"), { transform: { width: 10 } }))), ["png", 10, 5]);
+});
+
 test("an image of a type that cannot be read here comes as it is", async () => {
   await ok(files().upload(own("icon"), bytes("icon"), { contentType: "image/x-icon" }));
   assertEquals(await (await ok(files().download(own("icon"), { transform: { width: 10 } }))).text(), "icon");

@@ -38,23 +38,27 @@ export async function conflictOf(context: AppContext, attempt: Attempt, error: O
   const { file_path, head_version: known } = place().parse(error.details);
   const base_version = attempt.base_version ?? 0;
   const { head, base } = await readSides(context, attempt.project_id, file_path, base_version, known);
-  if (!head || !base) return { headVersion: known, merged: null, refusal: () => error };
+  if (!head) return { headVersion: known, merged: null, refusal: () => error };
 
-  // Where there is no file, its text is empty; but a change is never merged into a file that somebody deleted.
-  const { merged, hunks } = merge(attempt.content, base.content ?? "", head.content ?? "");
-  const mergeable = merged !== null && !head.is_deleted && new TextEncoder().encode(merged).length <= MEBIBYTE;
+  // Where there is no file, its text is empty; but a change is never merged into a file that somebody deleted. Of a version
+  // that there never was nothing is known: the text is compared with the head.
+  const { merged, hunks } = merge(attempt.content, (base ?? head).content ?? "", head.content ?? "");
+  const mergeable = base !== undefined && merged !== null && !head.is_deleted &&
+    new TextEncoder().encode(merged).length <= MEBIBYTE;
   const { version: head_version, content, is_deleted, created_by, created_at } = head;
   const refusal = () => {
     const details = {
       file_path,
       base_version,
       head_version,
-      base: { version: base_version, content: base.content ?? "" },
+      base: base ? { version: base_version, content: base.content ?? "" } : null,
       head: { version: head_version, content, is_deleted, created_by, created_at },
       hunks: hunks(),
       mergeable,
     };
-    const message = `The file is at version ${head_version}; your change was based on version ${base_version}.`;
+    const message = base
+      ? `The file is at version ${head_version}; your change was based on version ${base_version}.`
+      : `There is no version ${base_version} of this file: its head is ${head_version}.`;
     return new OperationError("artifact_conflict", message, details, { cause: error });
   };
   return { headVersion: head_version, merged: mergeable ? merged : null, refusal };

@@ -7,10 +7,12 @@ import { hasPlainName, linkFor, readFile, type StoredFile } from "./links.ts";
 
 /** What the platform's image transformation reads. */
 const TRANSFORMABLE = /^image\/(png|jpeg|gif|webp|avif|heic|heif|bmp|tiff|x-icon|svg\+xml)$/;
+/** How much of an image it reads: 25 MB. An empty file is whatever it is called, and no image. */
+const isReadable = (bytes: number) => bytes > 0 && bytes <= 25_000_000;
 
-/** An empty file is whatever it is called, and no image. */
 const hasThumbnails = (file: StoredFile) =>
-  env.hasImageTransforms && TRANSFORMABLE.test(file.mime_type ?? "") && file.file_size !== 0 && hasPlainName(file);
+  env.hasImageTransforms && TRANSFORMABLE.test(file.mime_type ?? "") && isReadable(file.file_size ?? 0) &&
+  hasPlainName(file);
 
 export const download = route(downloadFile, async (input, context) => {
   const { file_id, expires_in_seconds, download, ...size } = input;

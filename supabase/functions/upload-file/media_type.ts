@@ -47,7 +47,14 @@ const NO_MARK_YET = /^application\/(zip|java-archive|vnd\.apple\.pages)$/;
 async function sniff(sample: Uint8Array): Promise<string | undefined> {
   const { fileTypeFromBuffer } = await import("file-type");
   const found = await fileTypeFromBuffer(sample).catch(() => undefined);
-  return found && essenceOf(found.mime);
+  if (!found) return isTiff(sample) ? "image/tiff" : undefined;
+  return essenceOf(found.mime);
+}
+
+/** What a TIFF holds is listed at its end more often than not, behind what was looked at: the library gives up there. */
+function isTiff(sample: Uint8Array): boolean {
+  const mark = sample.subarray(0, 4).join();
+  return sample.byteLength >= SAMPLE_BYTES && (mark === "73,73,42,0" || mark === "77,77,0,42");
 }
 
 /** Can the library tell files of this type by their bytes? */

@@ -1,7 +1,7 @@
 // revert_execution: what one execution wrote is undone where nobody wrote since; the rest is kept, with the reason.
 import { assertEquals } from "@std/assert";
 import { files, remove, runTask, save } from "../../support/artifacts.ts";
-import { shareDatabase } from "../../support/database.ts";
+import { refusalOf, shareDatabase } from "../../support/database.ts";
 import {
   claimNode,
   createAdmin,
@@ -76,6 +76,49 @@ Deno.test("a path that another execution wrote since is kept", async () => {
   assertEquals((await revert(project, first.execution)).kept.length, 1);
   assertEquals((await revert(project, second.execution)).reverted.length, 1);
   assertEquals(await files(db, project), { a: "first" });
+});
+
+Deno.test("runs that wrote one file are undone one after another, the last first", async () => {
+  const project = await createProject(db);
+  await save(db, project, "a", "old");
+  const runs: string[] = [];
+  for (const content of ["first", "second", "third"]) {
+    const artifacts = [{ file_path: "a", content }, { file_path: "new", content, deleted: content === "second" }];
+    runs.unshift((await runTask(db, project, artifacts)).execution);
+  }
+  const left: Record<string, string>[] = [];
+  for (const execution of runs) {
+    assertEquals((await revert(project, execution)).kept, []);
+    left.push(await files(db, project));
+  }
+  assertEquals(left, [{ a: "second" }, { a: "first", new: "first" }, { a: "old" }]);
+});
+
+Deno.test("a file that was changed and restored to what the execution left is undone", async () => {
+  const project = await createProject(db);
+  const { execution } = await runTask(db, project, [{ file_path: "a", content: "new" }]);
+  const [made] = await db.sql`select id from public.code_artifacts where project_id = ${project.id}`;
+  await save(db, project, "a", "mine");
+  await db.rpc(project.editor.actor, "restore_artifact", { artifact_id: made?.id });
+  assertEquals((await revert(project, execution)).kept, []);
+  assertEquals(await files(db, project), {});
+});
+
+Deno.test("what another execution wrote is kept, also where it is what the first one had left", async () => {
+  const project = await createProject(db);
+  const { execution } = await runTask(db, project, [{ file_path: "a", content: "new" }]);
+  await save(db, project, "a", "mine");
+  await runTask(db, project, [{ file_path: "a", content: "new" }]);
+  assertEquals((await revert(project, execution)).kept[0].reason, "changed_since");
+});
+
+Deno.test("what somebody wrote after a file was put back is kept", async () => {
+  const project = await createProject(db);
+  const first = await runTask(db, project, [{ file_path: "a", content: "first" }]);
+  const second = await runTask(db, project, [{ file_path: "a", content: "second" }]);
+  await revert(project, second.execution);
+  await save(db, project, "a", "mine");
+  assertEquals((await revert(project, first.execution)).kept[0].reason, "changed_since");
 });
 
 Deno.test("several versions by one execution are undone together", async () => {
@@ -187,6 +230,28 @@ Deno.test("a save that is under way is seen: the path is kept and not overwritte
   assertEquals((await waiting).kept[0].reason, "changed_since");
   await reverter.commit();
   assertEquals(await files(db, project), { a: "mine" });
+});
+
+Deno.test("an execution that is retried while its revert waits is at work again, and is not undone", async () => {
+  const project = await createProject(db);
+  const { execution } = await startExecution(
+    db,
+    project,
+    graph([["first", "second"]], { second: { retry: { max_attempts: 1 } } }),
+  );
+  const complete = async (node: string, fields: Record<string, unknown>) =>
+    await db.rpc("worker", "complete_task", report(await claimNode(db, execution.id, node), fields));
+  await complete("first", { artifacts: [{ file_path: "a", content: "new" }] });
+  await complete("second", { status: "failed", error_message: "out of ideas" });
+  await using saver = await openTransaction(db, project.owner.actor);
+  await using reverter = await openTransaction(db, project.editor.actor);
+  await saver.rpc("save_artifact", { project_id: project.id, file_path: "b", content: "mine" });
+  const refusal = reverter.rpc("revert_execution", { execution_id: execution.id }).catch(refusalOf);
+  await waitUntilBlocked(db, reverter);
+  await db.rpc(project.owner.actor, "retry_execution", { execution_id: execution.id });
+  await saver.commit();
+  assertEquals((await refusal).code, "execution_still_running");
+  assertEquals(await files(db, project), { a: "new", b: "mine" });
 });
 
 Deno.test("ten thousand paths are reverted at once, with at most one lock per group of them", async () => {

@@ -18,6 +18,11 @@ const good: [string, string][] = [
   ["other scripts", "документы/日本語/ملف.txt"],
   ["an emoji", "docs/🚀.md"],
   ["an emoji made of several with joiners", "docs/👩\u200d💻.md"],
+  ["a heart as an emoji", "docs/❤\ufe0f.md"],
+  ["a keycap", "docs/1\ufe0f\u20e3.md"],
+  ["a copyright sign as an emoji", "docs/©\ufe0f.md"],
+  ["a rainbow flag", "🏳\ufe0f\u200d🌈"],
+  ["an ideograph in one of its forms", "葛\u{e0100}城.md"],
   ["a colon further on", "notes/10:30.md"],
   ["1024 bytes", "x".repeat(1024)],
 ];
@@ -66,6 +71,10 @@ const bad: [string, string | null][] = [
   ["a big reverse solidus", "..\u29f9a"],
   ["text hidden in tags", "a\u{e0068}\u{e0069}.md"],
   ["a filler that nobody sees", "a\u3164"],
+  ["a variation selector after a letter that has no forms", "a\ufe0f.md"],
+  ["a variation selector that hides two dots", ".\ufe0f./a"],
+  ["text hidden in variation selectors", "👍\u{e0158}\u{e0155}.md"],
+  ["a path of a variation selector alone", "src/\ufe0e"],
 ];
 for (const [what, path] of bad) {
   Deno.test(`${what} is refused as validation_failed: ${JSON.stringify(path?.slice(0, 40))}`, async () => {
