@@ -2,6 +2,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { artifactSnapshot } from "../../shared/contract/save-artifact.ts";
 import { assertAnswer, assertRefused, type Body, type Sender } from "../support/http.ts";
+import { archive } from "../../supabase/functions/save-artifact/archive.ts";
 import { stack } from "../support/stack.ts";
 import { testCredentials } from "./access.ts";
 import { get, runTask, save } from "./artifacts.ts";
@@ -132,6 +133,16 @@ Deno.test("artifact_snapshot: a zip larger than a page is one moment, whole, and
   assertEquals(Object.keys(files), Array.from({ length: 9 }, (_, index) => `f${index}`));
   assertEquals(files["f8"], "8".repeat(1_000_000));
 });
+
+for (const count of [65_534, 65_535, 70_000]) {
+  Deno.test(`artifact_snapshot: a zip of ${count} files counts them all`, async () => {
+    async function* files() {
+      for (let index = 0; index < count; index++) yield { name: `f${index}`, input: "", lastModified: new Date() };
+    }
+    const zip = new Uint8Array(await new Response(archive(files())).arrayBuffer());
+    assertEquals(Object.keys(unzip(zip)).length, count);
+  });
+}
 
 Deno.test("artifact_snapshot: a download that can go no further breaks off, and never ends as if it were whole", async () => {
   const project = await fresh();

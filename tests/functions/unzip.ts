@@ -8,8 +8,15 @@ export function unzip(bytes: Uint8Array): Record<string, string> {
   const end = bytes.length - 22;
   assertEquals(view.getUint32(end, true), 0x06054b50, "There is no end of a zip");
   const files: Record<string, string> = {};
-  let at = view.getUint32(end + 16, true);
-  for (let left = view.getUint16(end + 10, true); left > 0; left--) {
+  let [at, count] = [view.getUint32(end + 16, true), view.getUint16(end + 10, true)];
+  if (count === 0xffff) {
+    // As unpackers find out how many there are: by the record whose place stands before the end.
+    assertEquals(view.getUint32(end - 20, true), 0x07064b50, "There are more files than the end can count");
+    const record = Number(view.getBigUint64(end - 12, true));
+    assertEquals(view.getUint32(record, true), 0x06064b50, "There is no record of how many files there are");
+    [at, count] = [48, 32].map((offset) => Number(view.getBigUint64(record + offset, true))) as [number, number];
+  }
+  for (let left = count; left > 0; left--) {
     assertEquals(view.getUint32(at, true), 0x02014b50, "The directory is broken");
     const [flags, method] = [view.getUint16(at + 8, true), view.getUint16(at + 10, true)];
     assertEquals([flags & 0x0801, method], [0x0800, 0], "A file is not plain with a name in UTF-8");
@@ -28,5 +35,7 @@ export function unzip(bytes: Uint8Array): Record<string, string> {
     files[name] = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(content);
     at += 46 + nameSize + extra + comment;
   }
+  const next = view.getUint32(at, true);
+  assertEquals(next === 0x02014b50, false, "There are more files than are counted");
   return files;
 }

@@ -1,11 +1,11 @@
 // A snapshot as a zip that is made while it is sent: one page of files in memory at a time, all of one moment. Names are
 // artifact paths, which the database keeps relative, so unpacking writes nowhere else; a failure on the way breaks the
 // download off instead of ending it as if it were whole.
-import { makeZip } from "client-zip";
 import * as z from "zod";
 import { artifact } from "../../../shared/contract/save-artifact.ts";
 import type { AppContext } from "../_shared/auth.ts";
 import { callDoor } from "../_shared/database.ts";
+import { archive } from "./archive.ts";
 
 interface Query {
   project_id: string;
@@ -32,7 +32,7 @@ export async function zipSnapshot(context: AppContext, { project_id, at, executi
   }
 
   const moment = first.at.slice(0, 19).replaceAll(":", "");
-  return new Response(makeZip(files()), {
+  return new Response(archive(files()), {
     headers: {
       // Not application/zip: supabase-js reads what it does not know as text, and text is not the archive's bytes.
       "content-type": "application/octet-stream",
