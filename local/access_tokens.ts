@@ -1,6 +1,7 @@
 // Makes lite's access tokens the platform's: all the claims, the name of the signing key, and the project's own hook.
 import { decodeJwt, type JWTPayload, SignJWT } from "jose";
 import type postgres from "postgres";
+import { AuthRefusal } from "./auth_refusal.ts";
 import { KEY_ID, secretBytes } from "./keys.ts";
 
 export interface AccessTokenOptions {
@@ -10,13 +11,6 @@ export interface AccessTokenOptions {
   jwtSecret: string;
   /** `pg-functions://postgres/<schema>/<function>`, when the project has a custom access token hook. */
   hook?: string;
-}
-
-/** Nobody is signed in: the hook refused, or failed, or the person is banned, which lite does not ask. */
-class Refusal extends Error {
-  constructor(readonly status: number, readonly code: string, message: string) {
-    super(message);
-  }
 }
 
 function methodOf(request: Request, url: URL): string {
@@ -35,10 +29,10 @@ export function accessTokenDresser(options: AccessTokenOptions) {
     if (!schema) return claims;
     const event = JSON.stringify({ user_id: claims.sub, claims, authentication_method: method });
     const [row] = await sql`select ${sql(schema)}.${sql(name)}(${event}::jsonb) as answer`.catch((error: Error) => {
-      throw new Refusal(500, "hook_error", `Error running hook URI: ${options.hook}: ${error.message}`);
+      throw new AuthRefusal(500, "hook_error", `Error running hook URI: ${options.hook}: ${error.message}`);
     });
     const { error, claims: changed } = row.answer ?? {};
-    if (error) throw new Refusal(error.http_code ?? 500, "hook_error", error.message ?? "The hook refused");
+    if (error) throw new AuthRefusal(error.http_code ?? 500, "hook_error", error.message ?? "The hook refused");
     return changed ?? claims;
   }
 
@@ -48,7 +42,8 @@ export function accessTokenDresser(options: AccessTokenOptions) {
       select email, phone, raw_app_meta_data, raw_user_meta_data, is_anonymous,
         coalesce(banned_until > now(), false) as is_banned
       from auth.users where id = ${String(claims.sub)}`;
-    if (user?.is_banned) throw new Refusal(400, "user_banned", "User is banned");
+    // Lite does not ask.
+    if (user?.is_banned) throw new AuthRefusal(400, "user_banned", "User is banned");
     const full = {
       iss: options.issuer,
       ...claims,
@@ -84,10 +79,8 @@ export function accessTokenDresser(options: AccessTokenOptions) {
       headers.delete("content-length");
       return new Response(JSON.stringify(session), { status: response.status, headers });
     } catch (thrown) {
-      if (!(thrown instanceof Refusal)) throw thrown;
-      return Response.json({ code: thrown.status, error_code: thrown.code, msg: thrown.message }, {
-        status: thrown.status,
-      });
+      if (thrown instanceof AuthRefusal) return thrown.response;
+      throw thrown;
     }
   };
 }

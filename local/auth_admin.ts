@@ -4,7 +4,9 @@ import type { EmailMessage } from "@supabase/lite";
 import { createHash, randomInt } from "node:crypto";
 import type postgres from "postgres";
 import { z } from "zod";
+import { AuthRefusal } from "./auth_refusal.ts";
 import { authUsers, type User } from "./auth_users.ts";
+import { escapeHtml } from "./mail_page.ts";
 
 export interface AuthAdminOptions {
   /** A connection as the role that the platform's Auth uses. */
@@ -16,23 +18,18 @@ export interface AuthAdminOptions {
   deliver(message: EmailMessage): Promise<void>;
 }
 
-class Refusal extends Error {
-  constructor(readonly status: number, readonly code: string, message: string) {
-    super(message);
-  }
-}
-const invalid = (message: string) => new Refusal(400, "validation_failed", message);
+const invalid = (message: string) => new AuthRefusal(400, "validation_failed", message);
 const emailExists = () =>
-  new Refusal(422, "email_exists", "A user with this email address has already been registered");
-const userNotFound = () => new Refusal(404, "user_not_found", "User not found");
+  new AuthRefusal(422, "email_exists", "A user with this email address has already been registered");
+const userNotFound = () => new AuthRefusal(404, "user_not_found", "User not found");
 
 /** What the database refused: an address that somebody else took meanwhile, a length of time beyond all calendars. */
-function refusalOf(thrown: unknown): Refusal | undefined {
-  if (thrown instanceof Refusal) return thrown;
+function refusalOf(thrown: unknown): AuthRefusal | undefined {
+  if (thrown instanceof AuthRefusal) return thrown;
   const { code, message } = Object(thrown) as { code?: string; message?: string };
   if (code === "23505") return emailExists();
   if (/^22...$/.test(code ?? "")) return invalid(message ?? "");
-  if (/^[0-9A-Z]{5}$/.test(code ?? "")) return new Refusal(500, "unexpected_failure", `Database error: ${message}`);
+  if (/^[0-9A-Z]{5}$/.test(code ?? "")) return new AuthRefusal(500, "unexpected_failure", `Database error: ${message}`);
 }
 
 const Address = z.email("Unable to validate email address: invalid format");
@@ -68,7 +65,7 @@ async function read<Shape extends z.ZodType>(request: Request, shape: Shape): Pr
   try {
     value = text === "" ? {} : JSON.parse(text);
   } catch {
-    throw new Refusal(400, "bad_json", "Could not parse request body as JSON");
+    throw new AuthRefusal(400, "bad_json", "Could not parse request body as JSON");
   }
   const parsed = shape.safeParse(value);
   if (!parsed.success) {
@@ -77,21 +74,16 @@ async function read<Shape extends z.ZodType>(request: Request, shape: Shape): Pr
   return parsed.data;
 }
 
-const ENTITIES: Record<string, string> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&#34;", "'": "&#39;" };
-
 /** Fills the places of Auth's template language, `{{ .Name }}` and `{{ .Data.name }}`. */
 const fill = (template: string, values: Record<string, string>) =>
-  template.replaceAll(
-    /\{\{\s*\.([\w.]+)\s*\}\}/g,
-    (_, name: string) => (values[name] ?? "").replaceAll(/[&<>"']/g, (character) => ENTITIES[character] ?? ""),
-  );
+  template.replaceAll(/\{\{\s*\.([\w.]+)\s*\}\}/g, (_, name: string) => escapeHtml(values[name] ?? ""));
 
 /** Answers what is the admin API's; undefined for everything else. */
 export function authAdmin(options: AuthAdminOptions) {
   const users = authUsers(options.sql);
 
   async function existing(id: string): Promise<User> {
-    if (!z.uuid().safeParse(id).success) throw new Refusal(404, "validation_failed", "user_id must be an UUID");
+    if (!z.uuid().safeParse(id).success) throw new AuthRefusal(404, "validation_failed", "user_id must be an UUID");
     const user = await users.byId(id);
     if (!user) throw userNotFound();
     return user;
@@ -217,13 +209,12 @@ export function authAdmin(options: AuthAdminOptions) {
     const path = url.pathname.slice("/auth/v1".length);
     if (path !== "/invite" && !path.startsWith("/admin/")) return;
     try {
-      if (!isAdmin) throw new Refusal(403, "not_admin", "User not allowed");
+      if (!isAdmin) throw new AuthRefusal(403, "not_admin", "User not allowed");
       return await handle(request, url, path);
     } catch (thrown) {
       const refusal = refusalOf(thrown);
       if (!refusal) throw thrown;
-      const { status, code, message } = refusal;
-      return Response.json({ code: status, error_code: code, msg: message }, { status });
+      return refusal.response;
     }
   };
 }

@@ -5,11 +5,16 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import { resolve } from "node:path";
 import { accessTokenDresser } from "./access_tokens.ts";
 import { authAdmin } from "./auth_admin.ts";
+import { AuthRefusal } from "./auth_refusal.ts";
 import type { ProjectConfig } from "./config.ts";
 import { emailLinks } from "./email_links.ts";
+import { NoRelationship, withHints } from "./embeddings.ts";
+import { withPlainFilters } from "./filters.ts";
 import { type FunctionCalls, functionCalls } from "./function_calls.ts";
 import { openAuthConnection, openDataConnection, searchPathOf } from "./lite_connection.ts";
 import type { Keys } from "./keys.ts";
+import { meaning } from "./meant.ts";
+import { withAllColumns } from "./missing_columns.ts";
 import { type DatabaseError, errorResponse } from "./postgrest_errors.ts";
 import { verifyEmail } from "./verify_email.ts";
 
@@ -134,6 +139,29 @@ function createApp(options: AuthDataOptions, connection: PostgresConnection, tok
   });
 }
 
+/** What lite refuses, or does otherwise than PostgREST, asked in another way. */
+function inLitesWords(request: Request): Request {
+  const headers = new Headers(request.headers);
+  const prefer = headers.get("prefer");
+  // PostgREST counts up to `max_rows` exactly; a table that has more can be counted here, too.
+  if (prefer) headers.set("prefer", prefer.replace("count=estimated", "count=exact"));
+  // The head of a function's answer: what serves it leaves the body out.
+  const isCall = request.method === "HEAD" && new URL(request.url).pathname.includes("/rpc/");
+  return new Request(request.url, { method: isCall ? "GET" : request.method, headers, body: request.body });
+}
+
+/** What lite's Auth does not have, or did not foresee, it leaves to its server, whose words no client can read. */
+function inWords(response: Response, error?: DatabaseError): Response {
+  const isJson = response.headers.get("content-type")?.includes("json");
+  if (response.status === 404 && !isJson) {
+    return new AuthRefusal(404, "not_found", "The local Auth has no such thing: see local/README.md").response;
+  }
+  if (response.status < 500 || error === undefined) return response;
+  return error.code === "23505"
+    ? new AuthRefusal(422, "user_already_exists", "User already registered").response
+    : new AuthRefusal(500, "unexpected_failure", `Database error: ${error.message}`).response;
+}
+
 /** Starts Auth and the Data API over one database. Needs the platform's objects to be there. */
 export async function startAuthData(options: AuthDataOptions): Promise<AuthData> {
   Deno.env.set("LITE_TELEMETRY", "0");
@@ -141,7 +169,7 @@ export async function startAuthData(options: AuthDataOptions): Promise<AuthData>
   const connection = openDataConnection(options.databaseUrl, searchPath, noteError);
   const isPublicFirst = options.config.api.schemas[0] === "public";
   const calls = functionCalls(connection.driver, searchPath);
-  const authConnection = openAuthConnection(options.databaseUrl);
+  const authConnection = openAuthConnection(options.databaseUrl, noteError);
   const links = emailLinks(authConnection.driver);
   const deliver = async (message: EmailMessage) => await options.deliver(await links.lead(message));
   const data = createApp(options, connection, true);
@@ -154,9 +182,22 @@ export async function startAuthData(options: AuthDataOptions): Promise<AuthData>
   };
   const listener = await connection.driver.listen("pgrst", () => void reloadSchema());
 
+  // So that lite does what PostgREST would.
+  const asMeant = async (request: Request) => {
+    const known = await connection.introspect({ useCache: true });
+    const asked = inLitesWords(request);
+    const name = asked.method === "GET" ? /\/rpc\/([^/?]+)/.exec(asked.url)?.[1] : undefined;
+    const called = known.functions?.filter((known) => known.schema === "public" && known.name === name) ?? [];
+    const isArgument = (key: string) => called.some(({ arg_names }) => arg_names.includes(key));
+    return await withAllColumns(withPlainFilters(isPublicFirst ? withHints(asked, known) : asked, isArgument));
+  };
   const handle = (app: typeof data) => async (request: Request, claims?: Noted["claims"]) => {
     const noted: Noted = { claims };
-    const response = await inside.run(noted, () => app.fetch(request));
+    const response = await inside.run(noted, () => meaning(async () => await app.fetch(await asMeant(request))))
+      .catch((thrown) => {
+        if (thrown instanceof NoRelationship) return thrown.response;
+        throw thrown;
+      });
     if (response.status < 400 || noted.error === undefined) return response;
     await response.body?.cancel();
     const isAnonymous = !request.headers.has("authorization") &&
@@ -182,8 +223,12 @@ export async function startAuthData(options: AuthDataOptions): Promise<AuthData>
   const answer = links.over(verifyEmail((request) => Promise.resolve(auth.fetch(request))));
   return {
     data: handle(data),
-    auth: async (request) =>
-      await admin(request, isAdmin(request)) ?? dress(request, await inside.run({}, () => answer(request))),
+    async auth(request) {
+      const administered = await admin(request, isAdmin(request));
+      if (administered) return administered;
+      const noted: Noted = {};
+      return await dress(request, inWords(await inside.run(noted, () => answer(request)), noted.error));
+    },
     call: isPublicFirst ? calls.answer : (request) => Promise.resolve(request),
     reloadSchema,
     async stop() {

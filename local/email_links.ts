@@ -104,10 +104,11 @@ export function emailLinks(sql: postgres.Sql) {
         await sql`insert into auth.flow_state ${sql(flow)} on conflict (id) do update set ${sql(flow)}`;
       }
       const lead = (text?: string) => {
-        const back = redirectTo === undefined
-          ? text
-          : text?.replace(REDIRECT, (_, link) => link + encodeURIComponent(redirectTo));
-        return challenge ? back?.replace(HASH, (hash) => PREFIX + hash) : back;
+        // First the hashes: the page that the link leads to may carry a token that looks like one.
+        const flows = challenge ? text?.replace(HASH, (hash) => PREFIX + hash) : text;
+        return redirectTo === undefined
+          ? flows
+          : flows?.replace(REDIRECT, (_, link) => link + encodeURIComponent(redirectTo));
       };
       return { ...message, text: lead(message.text), html: lead(message.html) };
     },

@@ -3,6 +3,7 @@ import { createPostgresConnection, type PostgresConnection } from "@supabase/lit
 import postgres from "postgres";
 import { databaseOf } from "./database_name.ts";
 import { onDatabaseSocket } from "./database_socket.ts";
+import { asMeant } from "./meant.ts";
 import { type DatabaseError, isSqlState } from "./postgrest_errors.ts";
 import { callSettings, requestSettings, type RpcRequest, settingsSql } from "./request_settings.ts";
 
@@ -44,6 +45,15 @@ function isJsonText(value: unknown): boolean {
   } catch {
     return false;
   }
+}
+
+/** What a request says is for the database to read: postgres.js takes every text for false. */
+const booleans = { to: 16, from: [16], serialize: String, parse: (text: string) => text === "t" };
+
+/** JSON in a column of text is its text, not `[object Object]`. */
+function text(oid: number) {
+  const serialize = (value: unknown) => typeof value === "object" ? JSON.stringify(value) : String(value);
+  return { to: oid, from: [oid], serialize, parse: (text: string) => text };
 }
 
 /** The connection ended, and the statement with it: as postgres.js, PostgreSQL or the socket says it. */
@@ -100,19 +110,32 @@ class Place {
  * The connections that lite takes for its requests. postgres.js's own reserve() refuses, or forgets, who waits for one
  * when others end.
  */
-function keepPlaces(driver: PostgresConnection["driver"]): void {
+function keepPlaces(driver: PostgresConnection["driver"], onError: (error: unknown) => void = () => {}): void {
   const places = Array.from({ length: driver.options.max }, () => new Place(driver.options));
   const free = [...places];
   const waiting: ((place: Place) => void)[] = [];
   const { end } = driver;
+  // With a type, as nothing in the statement tells one.
+  const unused = driver.typed("", 25);
   Object.assign(driver, {
     async reserve() {
       const place = free.pop() ?? await new Promise<Place>((resolve) => waiting.push(resolve));
       place.begin();
       return {
         // Lite writes argument names bare, so a door with an argument called `limit` would be a syntax error.
-        unsafe: (text: string, ...rest: unknown[]) =>
-          place.unsafe(text.replaceAll(/\b([a-z_][a-z0-9_$]*) := /g, '"$1" := '), ...rest),
+        unsafe: (text: string, parameters: unknown[] = [], ...rest: unknown[]) => {
+          const query = place.unsafe(
+            ...asMeant(
+              text.replaceAll(/\b([a-z_][a-z0-9_$]*) := /g, '"$1" := '),
+              // postgres.js declares a boolean as one, also where a text or JSON is to be.
+              parameters.map((value) => typeof value === "boolean" ? String(value) : value),
+              unused,
+            ),
+            ...rest,
+          );
+          query.catch(onError);
+          return query;
+        },
         release() {
           const next = waiting.shift();
           if (next) next(place);
@@ -135,6 +158,13 @@ export function searchPathOf(extra: string[]): string {
     .map((schema) => `"${schema.replaceAll('"', '""')}"`).join(", ");
 }
 
+function noteIfDatabases(error: unknown, noteError: (error: DatabaseError) => void): void {
+  const { code, message, detail, hint } = (error ?? {}) as Partial<DatabaseError>;
+  if (isSqlState(code)) noteError({ code, message: message ?? "", detail, hint });
+  // Whichever way the socket says it: 08006 is the database's own name for it.
+  else if (isLost(error)) noteError({ code: "08006", message: "The connection to the database was lost" });
+}
+
 /** Opens a connection pool whose requests get exactly the settings that PostgREST gives them. */
 export function openDataConnection(
   url: string,
@@ -153,7 +183,16 @@ export function openDataConnection(
       prepare: false,
       onnotice: () => {},
       ...onDatabaseSocket({ application_name: "data" }),
-      types: { timestamp: isoTime(1114), timestamptz: isoTime(1184), json: jsonText(114), jsonb: jsonText(3802) },
+      types: {
+        timestamp: isoTime(1114),
+        timestamptz: isoTime(1184),
+        json: jsonText(114),
+        jsonb: jsonText(3802),
+        booleans,
+        text: text(25),
+        varchar: text(1043),
+        bytea: text(17),
+      },
     },
   });
   keepPlaces(connection.driver);
@@ -169,15 +208,14 @@ export function openDataConnection(
       return applySettings(transaction, callSettings(request));
     },
     normalizeDbError(error: unknown) {
-      const { code, message, detail, hint } = (error ?? {}) as Partial<DatabaseError>;
-      if (isSqlState(code)) noteError({ code, message: message ?? "", detail, hint });
+      noteIfDatabases(error, noteError);
       return error;
     },
   });
 }
 
 /** Auth writes as the role it has on the platform, so that a sign-up trigger with too few rights fails here as well. */
-export function openAuthConnection(url: string): PostgresConnection {
+export function openAuthConnection(url: string, noteError: (error: DatabaseError) => void): PostgresConnection {
   const connection = createPostgresConnection({
     url,
     postgresOptions: {
@@ -186,9 +224,9 @@ export function openAuthConnection(url: string): PostgresConnection {
       prepare: false,
       onnotice: () => {},
       ...onDatabaseSocket({ application_name: "auth", role: "supabase_auth_admin", search_path: "auth" }),
-      types: { json: jsonText(114), jsonb: jsonText(3802) },
+      types: { json: jsonText(114), jsonb: jsonText(3802), booleans },
     },
   });
-  keepPlaces(connection.driver);
+  keepPlaces(connection.driver, (error) => noteIfDatabases(error, noteError));
   return connection;
 }

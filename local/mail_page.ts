@@ -12,9 +12,10 @@ const STYLE = `
   pre { white-space: pre-wrap; overflow-wrap: anywhere; margin: 0; padding: .6rem .9rem; border-top: 1px solid var(--line); }
 `;
 
-export function escapeHtml(text: string): string {
-  return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;").replaceAll('"', "&quot;");
-}
+const ENTITIES: Record<string, string> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&#34;", "'": "&#39;" };
+
+export const escapeHtml = (text: string): string =>
+  text.replaceAll(/[&<>"']/g, (character) => ENTITIES[character] ?? "");
 
 /** Plain text with its links made into links. */
 function linkify(text: string): string {

@@ -2,9 +2,12 @@
 import process from "node:process";
 import { commandLine } from "./process.ts";
 
-/** The parent of a process, as Linux tells it. */
+/** The parent of a process, as Linux tells it; none where there is no such process. */
 async function parentOf(pid: number): Promise<number | undefined> {
-  const status = await Deno.readTextFile(`/proc/${pid}/status`).catch(() => "");
+  const status = await Deno.readTextFile(`/proc/${pid}/status`).catch((error) => {
+    if (error instanceof Deno.errors.NotFound) return "";
+    throw error;
+  });
   const parent = /^PPid:\s*(\d+)/m.exec(status)?.[1];
   return parent === undefined ? undefined : Number(parent);
 }
@@ -15,10 +18,11 @@ async function parentOf(pid: number): Promise<number | undefined> {
  */
 export async function onNpxEnded(ended: () => void): Promise<void> {
   const task = process.ppid;
-  const shell = await parentOf(task);
+  const shell = await parentOf(task).catch(() => undefined);
   if (shell === undefined || !/^sh -c \S*deno\b/.test((await commandLine(shell)).replaceAll("'", ""))) return;
   const timer = setInterval(async () => {
-    if (await parentOf(task) === shell) return;
+    // What cannot be told now (of a machine without a free file, say) can be told later.
+    if (await parentOf(task).catch(() => shell) === shell) return;
     clearInterval(timer);
     ended();
   }, 1000);

@@ -33,11 +33,10 @@ const SETTINGS = {
 const ENVIRONMENT = { clearEnv: true, env: { LC_ALL: "C", TZ: "UTC" }, cwd: "/" };
 
 async function initialise(home: PostgresHome): Promise<void> {
-  // A data directory appears under its real name only when it is whole.
-  const unfinished = `${home.data}.part`;
-  await Deno.remove(unfinished, { recursive: true }).catch(() => {});
-  await Deno.mkdir(unfinished, { mode: 0o700 });
-  const passwordFile = `${home.data}.password`;
+  // A data directory appears under its real name only when it is whole, and until then has one of its own: the initdb of a
+  // start that was killed may go on writing for a moment.
+  const unfinished = await Deno.makeTempDir({ dir: home.home, prefix: "data.part." });
+  const passwordFile = `${unfinished}.password`;
   await Deno.writeTextFile(passwordFile, PASSWORD, { mode: 0o600 });
   const { uid, gid } = home.runAs;
   if (uid !== undefined && gid !== undefined) {
@@ -58,6 +57,13 @@ async function initialise(home: PostgresHome): Promise<void> {
     throw new Error(`initdb failed: ${new TextDecoder().decode(stderr)}`);
   }
   await Deno.rename(unfinished, home.data);
+}
+
+/** Removes what starts that were killed left unfinished; what is still being written, another time. */
+async function removeUnfinished(home: string): Promise<void> {
+  for await (const { name } of Deno.readDir(home)) {
+    if (name.startsWith("data.part")) await Deno.remove(join(home, name), { recursive: true }).catch(() => {});
+  }
 }
 
 /** Ends what a killed stack left behind; answers whether there was anything. */
@@ -88,16 +94,14 @@ function follow(stream: ReadableStream<Uint8Array<ArrayBuffer>>, logFile: string
   const tail: string[] = [];
   const { promise: ready, resolve } = Promise.withResolvers<void>();
   const ended = (async () => {
-    using log = await Deno.open(logFile, { append: true, create: true });
-    const writer = log.writable.getWriter();
     for await (const chunk of stream) {
       const text = new TextDecoder().decode(chunk);
       tail.push(...text.split("\n").filter(Boolean));
       tail.splice(0, tail.length - 20);
       if (text.includes("ready to accept connections")) resolve();
-      await writer.write(chunk).catch(() => {});
+      // At once: a stream of Deno's keeps what it was given until there is more of it.
+      await Deno.writeFile(logFile, chunk, { append: true }).catch(() => {});
     }
-    writer.releaseLock();
   })();
   return { ready, ended, tail };
 }
@@ -120,6 +124,7 @@ export async function startPostgres(
 }
 
 async function launch(home: PostgresHome, port: number, values: typeof SETTINGS): Promise<Postgres> {
+  await removeUnfinished(home.home);
   if (!await Deno.stat(join(home.data, "PG_VERSION")).then(() => true, () => false)) await initialise(home);
 
   const settings = Object.entries(values).flatMap(([name, value]) => ["-c", `${name}=${value}`]);

@@ -1341,7 +1341,7 @@ export type Database = {
       "list_invitations": { Args: { "project_id": string }; Returns: Json };
       "open_link": { Args: { "file_id": string; "user_id"?: string }; Returns: Json };
       "open_share": { Args: { "token_sha256": string }; Returns: Json };
-      "pass_over_object": { Args: { "file_path": string }; Returns: Json };
+      "pass_over_object": { Args: { "file_path": string; "version": string }; Returns: Json };
       "publish_workflow": { Args: { "workflow_id": string }; Returns: Json };
       "reconcile_files": {
         Args: { "limit"?: number; "older_than_seconds"?: number; "project_id"?: string };

@@ -44,6 +44,10 @@ export const ERROR_CODES = {
     meaning: "The file has moved on since `base_version`; `details` holds head and hunks.",
   },
   session_not_found: { status: 404, meaning: "No such chat session in the project." },
+  too_many_messages: {
+    status: 429,
+    meaning: "One person writes at most 10,000 messages into a chat of somebody else.",
+  },
   file_not_found: { status: 404, meaning: "No such file, or you are not a member of its project." },
   file_not_pending: { status: 409, meaning: "The upload of this file is already finished." },
   upload_expired: { status: 410, meaning: "The upload took too long and was given up; begin another." },

@@ -8,8 +8,14 @@ const part = <Shape extends z.ZodRawShape>(shape: Shape) =>
     z.object(shape),
   );
 
+/** The last moment that a Date can be; PostgreSQL goes a little further. */
+const LAST_MS = 8.64e15;
+
 /** Up to `limit` messages of the past, from `since` (milliseconds since 1970) on. */
-const Replay = z.object({ since: z.coerce.number().min(0), limit: z.coerce.number().int().min(1).max(25).default(25) });
+const Replay = z.object({
+  since: z.coerce.number().min(0).max(LAST_MS),
+  limit: z.coerce.number().int().min(1).max(25).default(25),
+});
 
 /** The longest that a join may wait for its changes, and how long it does where it does not say, in milliseconds. */
 const [MAX_WAIT_MS, WAIT_MS] = [20_000, 15_000];

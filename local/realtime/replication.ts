@@ -48,6 +48,21 @@ class TemporarySlot extends PgoutputPlugin {
   }
 }
 
+/** The place one byte before, as the library acknowledges the place one byte behind what it is given. */
+function before(lsn: string): string {
+  const [high = 0n, low = 0n] = lsn.split("/").map((part) => BigInt(`0x${part}`));
+  const place = (high << 32n) + low;
+  const former = place > 0n ? place - 1n : place;
+  return [former >> 32n, BigInt.asUintN(32, former)].map((part) => part.toString(16)).join("/");
+}
+
+/** Acknowledges as much as it was sent: a PostgreSQL that shuts down waits until both are the same. */
+class Stream extends LogicalReplicationService {
+  override acknowledge(lsn: string, ping?: boolean) {
+    return super.acknowledge(before(lsn), ping);
+  }
+}
+
 export class Replication {
   #service: LogicalReplicationService | undefined;
   #started: Promise<void> | undefined;
@@ -97,7 +112,7 @@ export class Replication {
 
   async #start(): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const service = new LogicalReplicationService(
+    const service = new Stream(
       { connectionString: this.options.databaseUrl },
       // There is nothing to resume: what was received is acknowledged, every few seconds and when the server asks.
       { acknowledge: { auto: false, timeoutSeconds: 5 }, flowControl: { enabled: true } },

@@ -86,10 +86,12 @@ const loadSharp = () =>
   });
 
 /** On the platform an image is what its bytes are, whatever it was sent as. */
-async function typeByBytes(path: string): Promise<string | undefined> {
+async function typeByBytes(source: Uint8Array): Promise<string | undefined> {
   const sharp = await loadSharp();
-  const format = await sharp?.(path).metadata().then((found) => found.format, () => undefined);
-  return Object.keys(FORMATS).find((type) => type.startsWith(`image/${format}`));
+  const format = await sharp?.(source).metadata().then((found) => found.format, () => undefined);
+  // Of HEIF, sharp's own build reads what AVIF is.
+  const subtype = format === "heif" ? "avif" : format;
+  return Object.keys(FORMATS).find((type) => type === `image/${subtype}` || type === `image/${subtype}+xml`);
 }
 
 async function transform(
@@ -98,16 +100,12 @@ async function transform(
   wanted: Transformation,
   accept: string,
 ) {
-  const { size } = metadata;
-  const path = files.path(version);
-  const mimetype = metadata.mimetype.startsWith("image/") ? metadata.mimetype : await typeByBytes(path);
-  if (!mimetype) throw invalidRequest("The requested object is not an image");
-  if (size > MAX_SOURCE_BYTES) throw invalidRequest("The requested image exceeds the maximum size of 25 MB");
-  if (!FORMATS[mimetype]) return { body: await Deno.readFile(path), type: mimetype };
-
+  if (metadata.size > MAX_SOURCE_BYTES) throw invalidRequest("The requested image exceeds the maximum size of 25 MB");
   // Bytes and no path: an SVG may include what lies beside it, which is other people's objects.
-  const source = await Deno.readFile(path);
-  const sharp = await loadSharp();
+  const source = await Deno.readFile(files.path(version));
+  const mimetype = metadata.mimetype.startsWith("image/") ? metadata.mimetype : await typeByBytes(source);
+  if (!mimetype) throw invalidRequest("The requested object is not an image");
+  const sharp = FORMATS[mimetype] && await loadSharp();
   if (!sharp) return { body: source, type: mimetype };
   const { width, height, resize, quality, format } = wanted;
   const isWebp = format !== "origin" && accept.includes("image/webp");

@@ -38,11 +38,16 @@ function start(services: Services): Promise<Resumable> {
 }
 
 async function startServer(services: Services): Promise<Resumable> {
-  const [{ Metadata, Server }, { FileStore }] = await Promise.all([import("@tus/server"), import("@tus/file-store")]);
+  const [{ Metadata, Server }, { UploadStore }] = await Promise.all([
+    import("@tus/server"),
+    import("./upload_store.ts"),
+  ]);
   const directory = `${services.files.directory}/resumable`;
   await Deno.mkdir(directory, { recursive: true });
-  const uploads = new FileStore({ directory, expirationPeriodInMilliseconds: EXPIRES_MS });
+  const uploads = new UploadStore({ directory, expirationPeriodInMilliseconds: EXPIRES_MS });
   const calls = new WeakMap<Request, Call>();
+  /** By upload: its becoming an object, under way. */
+  const finishing = new Map<string, Promise<void>>();
 
   /** The call with the bucket and the object that the upload is for. */
   async function callOf(request: Request, id?: string | null): Promise<Call> {
@@ -73,17 +78,22 @@ async function startServer(services: Services): Promise<Resumable> {
     return { owner: ownerOf(call.scope.caller), upsert };
   }
 
-  async function finish(call: Call, upload: Upload): Promise<void> {
+  /** Makes an object of what has arrived, once: a piece of nothing sent after the last one ends here, too. */
+  function finish(call: Call, upload: Upload): Promise<void> {
+    const end = finishing.get(upload.id) ?? finishOnce(call, upload).finally(() => finishing.delete(upload.id));
+    finishing.set(upload.id, end);
+    return end;
+  }
+
+  async function finishOnce(call: Call, upload: Upload): Promise<void> {
+    if (await uploads.isStored(upload.id)) return;
     try {
       await storeUpload(services, call, upload, await mayWrite(call));
     } catch (cause) {
-      await uploads.remove(upload.id); // Or it would look finished to whoever resumes it.
+      await uploads.remove(upload.id); // What was refused begins again.
       throw cause;
     }
-    // All there, for a client that did not get this answer, but without taking the room twice; gone when it expires.
-    const path = `${directory}/${upload.id}`;
-    await Deno.truncate(path);
-    await Deno.truncate(path, upload.size);
+    await uploads.settle(upload.id);
   }
 
   const server = new Server({
@@ -96,7 +106,10 @@ async function startServer(services: Services): Promise<Resumable> {
         ? services.fileSizeLimitBytes
         : (await bucketLimits(await callOf(request, id), services)).bytes,
     onIncomingRequest: async (request, id) => {
-      if (!isGeneral(request)) await mayWrite(await callOf(request, id));
+      if (isGeneral(request)) return;
+      await mayWrite(await callOf(request, id));
+      // The library holds its lock only until all bytes are there: who asks is told what became of them.
+      await finishing.get(id)?.catch(() => {});
     },
     onUploadCreate: async (request, { metadata }) => {
       const { mimeTypes } = await bucketLimits(await callOf(request), services);

@@ -60,6 +60,8 @@ class SharedChannel {
   readonly #tracked = new Map<symbol, Record<string, unknown>>();
   #channel: RealtimeChannel | undefined;
   #isJoined = false;
+  /** Why not, for who comes later. */
+  #refusal: GenesisError | undefined;
   #wasTracked = false;
   #failures = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -81,7 +83,7 @@ class SharedChannel {
     else if (this.#isJoined) {
       listener.joined?.(true);
       listener.present?.(this.#channel.presenceState());
-    }
+    } else if (this.#refusal) listener.joined?.(false, this.#refusal);
     return {
       track: (state) => {
         if (state) this.#tracked.set(key, state);
@@ -127,8 +129,7 @@ class SharedChannel {
     this.#channel = channel;
     channel.subscribe((status, error) => {
       if (channel !== this.#channel) return;
-      this.#isJoined = status === "SUBSCRIBED";
-      this.#each((listener) => listener.joined?.(this.#isJoined, error && refusalOf(error)));
+      this.#tell(status === "SUBSCRIBED", error && refusalOf(error));
       if (this.#isJoined) {
         this.#failures = 0;
         this.#sendPresence();
@@ -163,13 +164,19 @@ class SharedChannel {
       .on("system", {}, ({ status, message }) => {
         if (status === "ok") this.#each((listener) => listener.wake?.());
         if (status !== "error") return;
-        this.#each((listener) => listener.joined?.(false, refusalOf({ message: String(message) })));
+        this.#tell(false, refusalOf({ message: String(message) }));
       });
+  }
+
+  #tell(isJoined: boolean, refusal?: GenesisError): void {
+    this.#isJoined = isJoined;
+    this.#refusal = refusal;
+    this.#each((listener) => listener.joined?.(isJoined, refusal));
   }
 
   async #leave(): Promise<void> {
     const channel = this.#channel;
-    this.#channel = undefined;
+    this.#channel = this.#refusal = undefined;
     this.#isJoined = false;
     if (channel) await this.supabase.removeChannel(channel);
   }
@@ -184,11 +191,13 @@ class SharedChannel {
     const closed = this.supabase.realtime.disconnect();
     closing.set(this.supabase, closed);
     await closed;
+    // Who opened a channel meanwhile, here or in the app, was taken along: they join when there is a socket again.
+    if (this.supabase.getChannels().length > 0) this.supabase.realtime.connect();
   }
 
   #rejoinLater(): void {
-    clearTimeout(this.#timer);
     if (this.#listeners.size === 0) return;
+    clearTimeout(this.#timer);
     const pause = REJOIN_MS[Math.min(this.#failures++, REJOIN_MS.length - 1)] ?? 0;
     this.#timer = setTimeout(() => this.#next(() => this.#join()), pause * (0.5 + Math.random()));
   }

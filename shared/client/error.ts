@@ -85,6 +85,10 @@ export function dataOf<Data>(answer: PostgrestSingleResponse<Data>): Data {
   const { error } = answer;
   if (!error) return answer.data;
   const known = readDatabaseError(error);
+  // The Data API says so of who may do nothing for want of an account, with the same SQLSTATE as of who has one.
+  if (known?.code === "forbidden" && answer.status === 401) {
+    throw new GenesisError("unauthorized", "Nobody is signed in.", {}, null, { cause: error });
+  }
   if (known) throw new GenesisError(known.code, known.message, known.details, null, { cause: error });
   // postgrest-js answers status 0 when nobody was there.
   if (!answer.status) throw new GenesisError("unavailable", UNREACHABLE, {}, null, { cause: error });

@@ -36,6 +36,9 @@ export interface ExecutionHandle {
 
 const isEnded = ({ status }: Execution) => status === "completed" || status === "failed" || status === "cancelled";
 
+const unended = (row: Execution): Execution =>
+  isEnded(row) ? { ...row, status: "running", completed_at: null, error_message: null } : row;
+
 /**
  * The execution as these events leave it. Its row may have ended since; for a reader it has not before the event of that, so
  * that whoever stops at the end has been told everything.
@@ -44,7 +47,7 @@ function asTold(known: Execution, row: Execution, events: ExecutionEvent[]): Exe
   const last = events.filter(({ task_id }) => task_id === null).at(-1);
   if (!last) return known;
   const isTold = last.type === `execution.${row.status}` || known.completed_at === row.completed_at;
-  return isTold ? row : { ...row, status: "running", completed_at: null, error_message: null };
+  return isTold ? row : unended(row);
 }
 
 /** Events in one look; fewer after one that failed, so that a bad connection gets on in small pieces. */
@@ -54,6 +57,8 @@ function executionReader(supabase: Client, id: string, after: string | undefined
   let view: ExecutionView | undefined;
   let tasks = new Map<string, TaskState>();
   let limit = MOST;
+  // Whoever goes on from a cursor is told what they missed in the first step, which there is also where that is nothing.
+  let isFirst = after !== undefined;
   return {
     topic: `execution:${id}`,
     async look(about, signal) {
@@ -61,9 +66,10 @@ function executionReader(supabase: Client, id: string, after: string | undefined
         const { execution, tasks: all, events_after } = await readState(supabase, id, signal);
         signal.throwIfAborted();
         tasks = new Map(all.map((task) => [task.id, task]));
-        view = { execution, tasks: all, events: [], cursor: after ?? events_after };
-        // Who goes on from a cursor is told next what they missed.
-        return { step: view, more: after !== undefined };
+        view = { execution, tasks: all, events: [], cursor: events_after };
+        if (after === undefined) return { step: view };
+        // The end may be part of it.
+        view = { ...view, execution: unended(execution), cursor: after };
       }
       if (about && !about.has("events")) return {};
       const tried = limit;
@@ -72,8 +78,10 @@ function executionReader(supabase: Client, id: string, after: string | undefined
       signal.throwIfAborted();
       const { events, cursor, has_more: more, is_behind: behind } = read;
       limit = Math.min(MOST, tried * 2);
-      if (events.length === 0) return { behind };
-      const execution = asTold(view.execution, read.execution, events);
+      if (events.length === 0 && !isFirst) return { behind };
+      isFirst = false;
+      const isAll = !more && !behind;
+      const execution = isAll ? read.execution : asTold(view.execution, read.execution, events);
       for (const task of read.tasks) tasks.set(task.id, task);
       view = { execution, tasks: [...tasks.values()], events, cursor };
       return { step: view, more, behind };

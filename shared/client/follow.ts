@@ -48,12 +48,15 @@ const LONGEST_BACKOFF_MS = 10_000;
 async function* steps<Step>(
   supabase: Client,
   reader: Reader<Step>,
-  signal: AbortSignal,
-  onConnection?: (isLive: boolean) => void,
+  stopping: AbortController,
+  { signal: given, onConnection }: WatchOptions,
 ): AsyncGenerator<Step, undefined> {
+  const { signal } = stopping;
   const wakeup = new Wakeup();
-  const stop = () => wakeup.wake();
-  signal.addEventListener("abort", stop);
+  const stop = () => stopping.abort();
+  if (given?.aborted) stop();
+  given?.addEventListener("abort", stop);
+  signal.addEventListener("abort", () => wakeup.wake());
   const subscription = listen(supabase, reader.topic, {
     wake: (message) => wakeup.wake(message),
     joined: (isJoined) => {
@@ -80,7 +83,8 @@ async function* steps<Step>(
           wakeup.wake();
           continue;
         }
-        wakeup.lookAgain(behind ?? false);
+        // A look at nothing has nothing to say about it.
+        if (behind !== undefined) wakeup.lookAgain(behind);
       } catch (thrown) {
         if (signal.aborted) return;
         const error = await toGenesisError(thrown);
@@ -95,7 +99,7 @@ async function* steps<Step>(
       await pause(began + Math.max(LEAST_MS, Math.min(2 * took, took + LONGEST_REST_MS)) - Date.now(), signal);
     }
   } finally {
-    signal.removeEventListener("abort", stop);
+    given?.removeEventListener("abort", stop);
     subscription.close();
   }
 }
@@ -112,16 +116,12 @@ export async function readOnce<Step>(reader: Reader<Step>, signal?: AbortSignal)
 export function follow<Step>(
   supabase: Client,
   makeReader: () => Reader<Step>,
-  { signal, onConnection }: WatchOptions = {},
+  options: WatchOptions = {},
 ): Watch<Step> {
   const stopping = new AbortController();
-  const stop = () => stopping.abort();
-  if (signal?.aborted) stop();
-  signal?.addEventListener("abort", stop);
-  const generator = steps(supabase, makeReader(), stopping.signal, onConnection);
+  const generator = steps(supabase, makeReader(), stopping, options);
   const end = async (): Promise<IteratorResult<Step, undefined>> => {
-    stop();
-    signal?.removeEventListener("abort", stop);
+    stopping.abort();
     await generator.return(undefined);
     return { done: true, value: undefined };
   };

@@ -14,6 +14,8 @@ export class Wakeup {
   #events: Set<string> | null = null;
   #isAwake = true;
   #lookAgainMs = 0;
+  /** When to look at everything, whatever came until then: messages of members may be many, and about nothing. */
+  #dueAt = 0;
   #resolve: (() => void) | undefined;
 
   wake(message?: Message): void {
@@ -26,9 +28,10 @@ export class Wakeup {
 
   /** Starts a look: answers what it is about; wake-ups from now on are for the next one. */
   begin(): ReadonlySet<string> | null {
-    const about = this.#isAwake ? this.#events : null;
+    const about = this.#isAwake && performance.now() < this.#dueAt ? this.#events : null;
     this.#isAwake = false;
     this.#events = null;
+    if (about === null) this.#dueAt = performance.now() + jittered(this.isJoined ? LOOK_ANYWAY_MS : POLL_MS);
     return about;
   }
 
@@ -38,14 +41,14 @@ export class Wakeup {
    */
   lookAgain(isBehind: boolean): void {
     this.#lookAgainMs = isBehind ? Math.min(this.#lookAgainMs * 2 || LOOK_AGAIN_MS, POLL_MS) : 0;
+    if (isBehind) this.#dueAt = Math.min(this.#dueAt, performance.now() + this.#lookAgainMs);
   }
 
   /** Resolves when woken, or when it is time to look anyway. */
   wait(): Promise<void> {
     if (this.#isAwake) return Promise.resolve();
-    const quiet = jittered(this.isJoined ? LOOK_ANYWAY_MS : POLL_MS);
     return new Promise((resolve) => {
-      const timer = setTimeout(resolve, this.#lookAgainMs || quiet);
+      const timer = setTimeout(resolve, Math.max(0, this.#dueAt - performance.now()));
       this.#resolve = () => {
         clearTimeout(timer);
         resolve();

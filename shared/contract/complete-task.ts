@@ -140,6 +140,7 @@ export const completeTask = operation({
     "task_already_reported",
     "artifact_conflict",
     "session_not_found",
+    "too_many_messages",
   ],
   maxBodyBytes: 16 * MEBIBYTE,
 });

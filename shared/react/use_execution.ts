@@ -18,7 +18,10 @@ export function useExecution(executionId: string, { keep = 200 }: { keep?: numbe
   const { step, loading, error, isLive } = useWatch(
     executionId,
     (genesis, options) => genesis.execution(executionId).watch(options),
-    (before, view) => ({ ...view, events: [...before?.events ?? [], ...view.events].slice(-keep) }),
+    (before, view) => {
+      const events = [...before?.events ?? [], ...view.events];
+      return { ...view, events: events.slice(Math.max(0, events.length - keep)) };
+    },
   );
   return {
     execution: step?.execution ?? null,

@@ -6,7 +6,7 @@ import { useGenesis, useTurn } from "./context.ts";
 export type Topic = `project:${string}` | `execution:${string}` | `chat:${string}`;
 
 export interface Somebody<Told> {
-  /** The person's id; made up by the server for clients without a person. */
+  /** The person's id, on their client's word; made up by the server for clients without a person. */
   key: string;
   /** What each of the person's windows tells. */
   states: Told[];

@@ -30,6 +30,8 @@ export interface Shown {
   project: string;
   execution?: string;
   chat?: string;
+  /** How many of the run's events. */
+  keep?: string;
 }
 
 export interface Browsers {

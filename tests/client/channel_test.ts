@@ -1,7 +1,9 @@
 // listen(): messages and presence between members, on one channel per topic.
 import { assertEquals } from "@std/assert";
+import { createClient } from "@supabase/supabase-js";
 import {
   createGenesis,
+  type Database,
   type Genesis,
   type GenesisError,
   listen,
@@ -10,7 +12,8 @@ import {
   type Present,
 } from "../../shared/client/mod.ts";
 import { anonymous, type Person } from "../support/actors.ts";
-import { sharedClients } from "./team.ts";
+import { stack } from "../support/stack.ts";
+import { createClients, sharedClients } from "./team.ts";
 
 /** Listens, and resolves once joined; `next` waits for the first of what fits. */
 async function join({ supabase }: Genesis, topic: string) {
@@ -137,4 +140,73 @@ Deno.test("who subscribes to changes that there are not is told so", async () =>
     subscription.close();
     assertEquals(code, "validation_failed", changes.table);
   }
+});
+
+Deno.test("who subscribes later to changes that there are not is told so, too", async () => {
+  const { owner } = await sharedClients();
+  const told = Promise.withResolvers<void>();
+  const changes = { table: "no_such_table_either" };
+  const first = listenToChanges(owner.supabase, changes, { joined: (_, error) => error && told.resolve() });
+  await told.promise;
+  const states: [boolean, string | undefined][] = [];
+  const second = listenToChanges(owner.supabase, changes, {
+    joined: (isJoined, error) => states.push([isJoined, error?.code]),
+  });
+  for (const subscription of [first, second]) subscription.close();
+  assertEquals(states, [[false, "validation_failed"]]);
+});
+
+Deno.test("who stops listening when they are removed leaves no socket open", async () => {
+  const { viewer, worker, project: team } = await createClients();
+  const { supabase } = viewer;
+  const left = Promise.withResolvers<void>();
+  const subscription = listen(supabase, `project:${team.id}`, {
+    joined: (isJoined) => isJoined && void remove(),
+    wake(message) {
+      if (message?.event !== "collaborators") return;
+      subscription.close();
+      left.resolve();
+    },
+  });
+  const remove = () => worker.supabase.from("project_collaborators").delete().eq("user_id", team.viewer.id).then();
+  await left.promise;
+  const deadline = Date.now() + 10_000;
+  while (supabase.realtime.connectionState() !== "closed" && Date.now() < deadline) {
+    await new Promise((go) => setTimeout(go, 20));
+  }
+  assertEquals(supabase.realtime.connectionState(), "closed");
+});
+
+/** A WebSocket that takes its time to close, as over a long way. */
+class Slow extends WebSocket {
+  static readonly closing = Promise.withResolvers<void>();
+  static readonly mayClose = Promise.withResolvers<void>();
+  #isClosing = false;
+  override get readyState() {
+    return this.#isClosing ? Math.max(super.readyState, WebSocket.CLOSING) : super.readyState;
+  }
+  override close(...reason: Parameters<WebSocket["close"]>) {
+    this.#isClosing = true;
+    Slow.closing.resolve();
+    void Slow.mayClose.promise.then(() => super.close(...reason));
+  }
+}
+
+Deno.test("a channel that is opened while the socket of the last listener closes joins on the next one", async () => {
+  const { project } = await sharedClients();
+  const supabase = createClient<Database>(stack.url, stack.publishableKey, {
+    accessToken: () => Promise.resolve(project.viewer.token),
+    realtime: { transport: Slow },
+  });
+  const last = await join(createGenesis(supabase), `project:${project.id}`);
+  last.close();
+  await Slow.closing.promise;
+  const states: string[] = [];
+  const channel = supabase.channel("the app's own").subscribe((state) => states.push(state));
+  Slow.mayClose.resolve();
+  const deadline = Date.now() + 10_000;
+  while (!states.includes("SUBSCRIBED") && Date.now() < deadline) await new Promise((go) => setTimeout(go, 20));
+  await supabase.removeChannel(channel);
+  await supabase.realtime.disconnect();
+  assertEquals(states.at(states.indexOf("SUBSCRIBED")), "SUBSCRIBED");
 });

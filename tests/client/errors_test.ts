@@ -54,6 +54,17 @@ Deno.test("without an account an operation is unauthorized", async () => {
   assertEquals([error.code, error.status], ["unauthorized", 401]);
 });
 
+Deno.test("without an account a watch, and what is written to the tables, is unauthorized, too", async () => {
+  const { project } = await sharedClients();
+  const nobody = createGenesis(anonymous());
+  const errors = [
+    await thrownBy(() => nobody.project(project.id).watch().next()),
+    await thrownBy(() => nobody.execution(crypto.randomUUID()).read()),
+    await thrownBy(() => nobody.chat(crypto.randomUUID()).send({ content: "Hello" })),
+  ];
+  assertEquals(errors.map(({ code }) => code), Array(3).fill("unauthorized"));
+});
+
 Deno.test("a backend that cannot be reached is unavailable, for functions, data and files", async () => {
   const options = { auth: { persistSession: false, autoRefreshToken: false } };
   const lost = createGenesis(createClient<Database>("http://127.0.0.1:9", stack.publishableKey, options));

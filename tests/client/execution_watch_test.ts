@@ -1,6 +1,6 @@
 // execution(id).watch(): the present state first, then every event once and in order, until the caller stops.
 import { assert, assertEquals } from "@std/assert";
-import { type ExecutionView, type Genesis, GenesisError } from "../../shared/client/mod.ts";
+import { type ExecutionView, type Genesis, GenesisError, listen } from "../../shared/client/mod.ts";
 import postgres from "postgres";
 import { createWorkflow, type Project } from "../functions/project.ts";
 import { graph } from "../support/factories.ts";
@@ -97,6 +97,57 @@ Deno.test("a watch goes on from the cursor of an earlier one, without a gap or a
   assertFollowed([...first, ...rest], await readLog(viewer, id), 0);
 });
 
+Deno.test("who goes on from a cursor and stops at the end has been told all that they missed", async () => {
+  const { project, viewer, worker } = await sharedClients();
+  const id = await start(project, graph([["a", "b"]]));
+  const { events_after: after } = await viewer.execution(id).read();
+  while (await workOff(worker, id) > 0);
+  const views: ExecutionView[] = [];
+  for await (const view of viewer.execution(id).watch({ after })) {
+    views.push(view);
+    if (view.execution.completed_at) break;
+  }
+  assertEquals(views.at(-1)?.events.at(-1)?.type, "execution.completed");
+});
+
+Deno.test("who goes on from a cursor behind which there is nothing is told how it stands", async () => {
+  const { project, viewer, worker } = await sharedClients();
+  const id = await start(project, graph([["a", "b"]]));
+  while (await workOff(worker, id) > 0);
+  const { events_after: after, execution } = await viewer.execution(id).read();
+  await using watch = viewer.execution(id).watch({ after });
+  const { value } = await watch.next();
+  assertEquals([value?.execution, value?.events, value?.cursor], [execution, [], after]);
+});
+
+Deno.test("what stood behind an open transaction is told, however many messages members send meanwhile", async () => {
+  const { project, owner, viewer, worker } = await sharedClients();
+  const sql = postgres(stack.databaseUrl, { max: 1, onnotice: () => {} });
+  const id = await start(project, graph([["a", "b"]]));
+  await using watch = viewer.execution(id).watch();
+  await watch.next();
+  const joined = Promise.withResolvers<void>();
+  const page = listen(owner.supabase, `execution:${id}`, { joined: (isJoined) => isJoined && joined.resolve() });
+  await joined.promise;
+  let hasStepped = false;
+  const step = watch.next().then(({ done }) => hasStepped = !done);
+  const open = await sql.reserve();
+  await open`begin`;
+  await open`select pg_current_xact_id()`;
+  await workOff(worker, id);
+  for (let sent = 0; sent < 1500 && !hasStepped; sent++) {
+    page.send("cursor", { line: sent });
+    if (sent === 50) await open`commit`;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  page.close();
+  await watch.return();
+  await step;
+  open.release();
+  await sql.end();
+  assert(hasStepped, "It was not told");
+});
+
 Deno.test("finished() waits for the end and answers the last state", async () => {
   const { project, owner, worker } = await sharedClients();
   const id = await start(project, graph([["a", "b"]]));
@@ -142,4 +193,14 @@ Deno.test("nothing is left behind when a watch has ended: no channel, no timer t
     await new Promise((go) => setTimeout(go, 20));
   }
   assertEquals(owner.supabase.getChannels(), []);
+});
+
+Deno.test("a watch that failed leaves nothing at its caller's signal", async () => {
+  const { viewer } = await sharedClients();
+  const { signal } = new AbortController();
+  const left = new Set<unknown>();
+  signal.addEventListener = (_type: string, listener: unknown) => void left.add(listener);
+  signal.removeEventListener = (_type: string, listener: unknown) => void left.delete(listener);
+  await viewer.execution(crypto.randomUUID()).finished({ signal }).catch(() => {});
+  assertEquals(left.size, 0);
 });

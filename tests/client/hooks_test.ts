@@ -39,6 +39,19 @@ testInBrowser("a page shows a run progress from its start to its end", async ({ 
   assertEquals(tasks, ["plan completed", "build completed", "test completed"]);
 });
 
+testInBrowser("whoever keeps no events of a run is shown none", async ({ open }) => {
+  const { project, shown, worker } = await arrange();
+  const page = await open(project.viewer, "Vera", { ...shown, keep: "0" });
+  await see(page, "#run-status", "running");
+  const { tasks: [task] } = await worker.claimTasks({
+    worker_id: "w",
+    agent_types: ["architect"],
+    execution_id: shown.execution,
+  });
+  await see(page, "#tasks li", "plan running");
+  assertEquals([task?.node_id, await page.locator("#events li").count()], ["plan", 0]);
+});
+
 testInBrowser("a message is shown at once to its writer and soon to the others, once to each", async ({ open }) => {
   const { project, shown } = await arrange();
   const [one, other] = [await open(project.owner, "Olga", shown), await open(project.viewer, "Vera", shown)];
@@ -249,6 +262,8 @@ testInBrowser(
     await signInOn(page)(project.editor);
     await see(page, "#files li", "version 2");
     await page.click("#files button");
+    // The editor is still open with what Olga wrote until the newer text has come.
+    await page.waitForFunction("document.querySelector('#text').value === 'theirs'");
     await page.fill("#text", "theirs again");
     await page.click("#save");
     await see(page, "#files li", "version 3");

@@ -1,5 +1,5 @@
 // The Next.js variants: a session in cookies, shared by browser and server, renewed by the proxy.
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { createServerGenesis, renewSession } from "../../shared/client/next/server.ts";
 import { createProject, signUp } from "../support/actors.ts";
 import { stack } from "../support/stack.ts";
@@ -13,6 +13,20 @@ class Cookies {
   set(name: string, value: string): void {
     if (value === "") this.jar.delete(name);
     else this.jar.set(name, value);
+  }
+}
+
+const responded = () => ({ cookies: new Cookies(), headers: new Headers() });
+
+/** The access token's end is moved into the past; the refresh token is as good as before. */
+function expire(cookies: Cookies): void {
+  for (const [name, value] of cookies.jar) {
+    const session = JSON.parse(atob(value.replace("base64-", "").replaceAll("-", "+").replaceAll("_", "/")));
+    session.expires_at = 1;
+    cookies.set(
+      name,
+      `base64-${btoa(JSON.stringify(session)).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "")}`,
+    );
   }
 }
 
@@ -39,28 +53,30 @@ Deno.test("a session that one request put into the cookies is who the next reque
 });
 
 Deno.test("without cookies a request is nobody's", async () => {
-  assertEquals(await renewSession(access, new Cookies(), new Cookies()), null);
+  assertEquals(await renewSession(access, { cookies: new Cookies() }, responded()), null);
 });
 
 Deno.test("the proxy answers whose session it is, and renews one that has run out, in request and response", async () => {
   const request = new Cookies();
   const person = await signIn(request);
-  assertEquals(await renewSession(access, request, new Cookies()), person.id);
-
-  // The access token's end is moved into the past; the refresh token is as good as before.
-  for (const [name, value] of request.jar) {
-    const session = JSON.parse(atob(value.replace("base64-", "").replaceAll("-", "+").replaceAll("_", "/")));
-    session.expires_at = 1;
-    request.set(
-      name,
-      `base64-${btoa(JSON.stringify(session)).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "")}`,
-    );
-  }
+  assertEquals(await renewSession(access, { cookies: request }, responded()), person.id);
+  expire(request);
   const before = request.getAll();
-  const response = new Cookies();
-  assertEquals(await renewSession(access, request, response), person.id);
-  assert(response.jar.size > 0, "The response carries no renewed session");
+  const response = responded();
+  assertEquals(await renewSession(access, { cookies: request }, response), person.id);
+  assert(response.cookies.jar.size > 0, "The response carries no renewed session");
   assert(JSON.stringify(request.getAll()) !== JSON.stringify(before), "The request still carries the old session");
+});
+
+Deno.test("a response that carries a renewed session is nobody's to store, one without may be stored", async () => {
+  const cookies = new Cookies();
+  await signIn(cookies);
+  const [before, after] = [responded(), responded()];
+  await renewSession(access, { cookies }, before);
+  expire(cookies);
+  await renewSession(access, { cookies }, after);
+  assertEquals(before.headers.get("cache-control"), null);
+  assertStringIncludes(after.headers.get("cache-control") ?? "", "no-store");
 });
 
 Deno.test("a Server Component that may not write cookies is no failure", async () => {

@@ -1,6 +1,8 @@
 // The two ways from a function to the database, its own connection and the Data API: same rights, and one for the other.
 import { assertEquals } from "@std/assert";
+import postgres from "postgres";
 import { stack } from "../support/stack.ts";
+import { waitUntilBlocking } from "../support/transactions.ts";
 import { sql } from "./behind.ts";
 import { forge } from "./credentials.ts";
 import { type FunctionProcess, platformEnvironment, startFunctionProcess } from "./function_process.ts";
@@ -143,6 +145,23 @@ Deno.test("connection: one that breaks in the middle is unavailable, and the nex
   });
   assertEquals(broken.code, "unavailable");
   assertEquals((await start(process, team.editor.token, key)).status, 201);
+});
+
+Deno.test("connection: a call that was ended to resolve a deadlock is made once more", async () => {
+  const key = crypto.randomUUID();
+  const admin = postgres(stack.adminDatabaseUrl, { max: 2, onnotice: () => {} });
+  const started = await admin.begin(async (tx) => {
+    // So that it is the start which finds out that neither gets on, and is ended.
+    await tx`set local deadlock_timeout = '1min'`;
+    await tx`select from public.projects where id = ${team.id} for update`;
+    const [holder] = await tx<{ pid: number }[]>`select pg_backend_pid() as pid`;
+    const pending = start(direct, team.editor.token, key);
+    await waitUntilBlocking(admin, holder!);
+    await tx`select pg_advisory_xact_lock(private.lock_key('start:' || ${workflow_id} || ${key}))`;
+    return { pending };
+  });
+  assertEquals((await started.pending).status, 201);
+  await admin.end();
 });
 
 Deno.test("connection: one that ended while nobody used it is opened again", async () => {

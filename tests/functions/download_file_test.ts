@@ -148,6 +148,31 @@ Deno.test("delete_file: viewers are forbidden, strangers are told of nothing, ar
   assertEquals(await leftovers(project.id), { rows: 1, objects: 1 });
 });
 
+Deno.test("delete_file: who loses the right while Storage is asked is told in which way", async () => {
+  const project = await fresh();
+  const { id } = await uploaded(project);
+  await using way = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, async (request) => {
+    if (request.method === "DELETE") {
+      await setStatus(project, "archived");
+      // As Storage answers where the database refuses.
+      return Response.json({ statusCode: "403", error: "Unauthorized", message: "no" }, { status: 400 });
+    }
+    const { pathname, search } = new URL(request.url);
+    const headers = new Headers(request.headers);
+    headers.delete("host");
+    return await fetch(stack.url + pathname + search, { method: request.method, headers, body: request.body });
+  });
+  await using process = await startFunctionProcess(
+    "upload-file",
+    await platformEnvironment(`http://127.0.0.1:${way.addr.port}`),
+  );
+  const reply = await fetch(`${process.url}/${id}`, {
+    method: "DELETE",
+    headers: { apikey: stack.publishableKey, authorization: `Bearer ${project.editor.token}` },
+  });
+  assertEquals((await reply.json()).error.code, "project_not_active");
+});
+
 Deno.test("delete_file: ten at once end it once", async () => {
   const project = await fresh();
   const { id } = await uploaded(project);

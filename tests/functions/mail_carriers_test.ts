@@ -92,6 +92,15 @@ async function eventually<T>(look: () => Promise<T | undefined> | T | undefined)
 const sentTo = (email: string, path: string) =>
   eventually(() => received.find((each) => (each.body.email ?? each.body.to) === email && each.path.endsWith(path)));
 
+Deno.test("mail carriers: who has an account is sent a link to the site's own page, and Auth is told to make no account", async () => {
+  const email = `known-${crypto.randomUUID()}@example.com`;
+  known.add(email);
+  assertEquals((await invite(await anotherProject(team), email)).status, 201);
+  const { query, body } = await sentTo(email, "/otp");
+  assertStringIncludes(query.get("redirect_to") ?? "", "https://app.example.com/invitations/accept?token=");
+  assertEquals(body.create_user, false);
+});
+
 Deno.test("mail carriers: nobody can tell by waiting: with Auth the answer does not wait for the mail", async () => {
   isDown = true;
   try {

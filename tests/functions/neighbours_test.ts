@@ -131,6 +131,20 @@ for (const [claim, answer, code] of DATABASE) {
   });
 }
 
+const LOST: [string, () => Response][] = [
+  ["is behind a gateway that answers 502", () => new Response("<html>Bad Gateway</html>", { status: 502 })],
+  ["breaks off", () => new Response(new ReadableStream({ pull: (controller) => controller.error("broken") }))],
+];
+
+for (const [claim, answer] of LOST) {
+  Deno.test(`neighbours: a conflict whose two sides are in a database that ${claim} is unavailable`, async () => {
+    const project = await anotherProject(team);
+    await callThrough("save-artifact", artifact(project), () => undefined);
+    const change = { ...artifact(project), content: "other text", base_version: 0 };
+    assertRefused(await callThrough("save-artifact", change, on("/rest/v1/code_artifacts", answer)), "unavailable");
+  });
+}
+
 Deno.test("neighbours: an unforeseen failure is in the log with the request's id, and no credential is", async () => {
   const reply = await callThrough(
     "save-artifact",

@@ -220,13 +220,16 @@ Deno.test("reconcile_files: an image has thumbnails under any name that Storage 
 });
 
 /** Three objects that nobody announced, and what meets the reading of the first. */
-async function withOneUnread(answer: () => Response): Promise<[Project, Body, string]> {
+async function withOneUnread(
+  answer: (project: Project, name: string) => Response | Promise<Response>,
+): Promise<[Project, Body, string]> {
   const project = await fresh();
   const names = ["a", "b", "c"].map((name) => `${project.id}/${name}.txt`);
   for (const name of names) await project.editor.client.storage.from("genesis-files").upload(name, new Blob([name]));
   const [first = ""] = names;
   await using process = await startProcess();
-  meet = (path, method) => method === "GET" && path.endsWith(first) ? Promise.resolve(answer()) : undefined;
+  meet = (path, method) =>
+    method === "GET" && path.endsWith(first) ? Promise.resolve(answer(project, first)) : undefined;
   try {
     const headers = { apikey: stack.secretKey, "content-type": "application/json" };
     const body = JSON.stringify({ project_id: project.id, older_than_seconds: 0 });
@@ -252,6 +255,14 @@ Deno.test("reconcile_files: an object whose bytes are gone goes as well", async 
   );
   assertEquals([adopted.length, unreadable, removed], [2, [], [{ file_path: name, reason: "bytes_missing" }]]);
   assertEquals(await leftovers(project.id), { rows: 2, objects: 2 });
+});
+
+Deno.test("reconcile_files: an object that its owner removes while it is read is named nowhere", async () => {
+  const [, { adopted, unreadable, removed }] = await withOneUnread(async (project, name) => {
+    await project.editor.client.storage.from("genesis-files").remove([name]);
+    return Response.json({ statusCode: "404", error: "not_found", message: "Object not found" }, { status: 400 });
+  });
+  assertEquals([adopted.length, unreadable, removed], [2, [], []]);
 });
 
 Deno.test("reconcile_files: an object of which other bytes come than there are is named, and stands in no other's way", async () => {

@@ -5,7 +5,7 @@ import { openDatabase } from "../support/database.ts";
 import { graph } from "../support/factories.ts";
 import { assertAnswer, assertRefused, call } from "../support/http.ts";
 import { stack } from "../support/stack.ts";
-import { openTransaction } from "../support/transactions.ts";
+import { openTransaction, waitUntilBlocking } from "../support/transactions.ts";
 import { testAccess } from "./access.ts";
 import { anotherProject, createWorkflow } from "./project.ts";
 
@@ -161,16 +161,7 @@ Deno.test("start_workflow: what meets the deletion of its workflow is unavailabl
   await using deletion = await openTransaction(db, { user: project.owner.id });
   await deletion.sql`delete from public.workflows where id = ${workflow_id}`;
   const start = call(project.editor, "start-workflow", { workflow_id });
-  const isMet = async () => {
-    const [row] = await db.sql`
-      select exists (select from pg_stat_activity as a where ${deletion.pid} = any (pg_blocking_pids(a.pid))) as is_met`;
-    return row?.is_met;
-  };
-  const deadline = Date.now() + 20_000;
-  while (!await isMet()) {
-    if (Date.now() > deadline) throw new Error("The start did not meet the deletion");
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
+  await waitUntilBlocking(db.sql, deletion);
   await deletion.commit();
   assertRefused(await start, "unavailable");
   assertRefused(await call(project.editor, "start-workflow", { workflow_id }), "workflow_not_found");

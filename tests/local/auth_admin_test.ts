@@ -3,12 +3,16 @@ import { assert, assertEquals } from "@std/assert";
 import { createClient } from "@supabase/supabase-js";
 import { signUp } from "../support/actors.ts";
 import { stack } from "../support/stack.ts";
+import { waitUntilBlocking } from "../support/transactions.ts";
+import { sql } from "../functions/behind.ts";
 
 const OPTIONS = { auth: { persistSession: false, autoRefreshToken: false } };
 const { auth: { admin } } = createClient(stack.url, stack.secretKey, OPTIONS);
 const visitor = () => createClient(stack.url, stack.publishableKey, OPTIONS);
 const address = () => `${crypto.randomUUID()}@example.com`;
 const password = "a-password-1";
+
+Deno.test.afterAll(() => sql().end());
 
 async function createUser(fields: Parameters<typeof admin.createUser>[0] = {}) {
   const { data, error } = await admin.createUser({ email: address(), password, email_confirm: true, ...fields });
@@ -34,11 +38,17 @@ Deno.test("an address that is taken is refused, however it is written", async ()
   assertEquals((await admin.createUser({ email: email.toUpperCase() })).error?.code, "email_exists");
 });
 
-Deno.test("of accounts made at once for one address there is one", async () => {
+Deno.test("an address that somebody else takes at the same moment is refused", async () => {
   const email = address();
-  const made = await Promise.all(Array.from({ length: 4 }, () => admin.createUser({ email, password })));
-  const codes = made.map(({ error }) => error?.code ?? "made").sort();
-  assertEquals(codes, ["email_exists", "email_exists", "email_exists", "made"]);
+  const other = await sql().reserve();
+  await other`begin`;
+  const [holder] = await other<{ pid: number }[]>`
+    insert into auth.users (id, email) values (gen_random_uuid(), ${email}) returning pg_backend_pid() as pid`;
+  const made = admin.createUser({ email });
+  await waitUntilBlocking(sql(), holder!);
+  await other`commit`;
+  other.release();
+  assertEquals((await made).error?.code, "email_exists");
 });
 
 Deno.test("an account without an address, or with none that is one, is refused", async () => {

@@ -5,7 +5,8 @@ import { createClient } from "@supabase/supabase-js";
 import { decodeJwt } from "jose";
 import { signUp, worker } from "../support/actors.ts";
 import { stack } from "../support/stack.ts";
-import { type Fixture, startFixture } from "./fixture.ts";
+import { connect } from "../../local/platform.ts";
+import { eventually, type Fixture, startFixture } from "./fixture.ts";
 
 let strict: Fixture;
 
@@ -107,4 +108,29 @@ Deno.test("a wrong code of the verification type email is refused", async () => 
   await clientOf(stack).auth.signInWithOtp({ email });
   const { error } = await clientOf(stack).auth.verifyOtp({ email, token: "000000", type: "email" });
   assertEquals(error?.code, "otp_expired");
+});
+
+Deno.test("what the local Auth does not have is refused in words", async () => {
+  const { client } = await signUp("factor");
+  for (const { error } of [await client.auth.mfa.enroll({ factorType: "totp" }), await linked(client)]) {
+    assertEquals([error?.status, error?.code], [404, "not_found"]);
+  }
+});
+
+const linked = (client: ReturnType<typeof clientOf>) =>
+  client.auth.linkIdentity({ provider: "github", options: { skipBrowserRedirect: true } });
+
+Deno.test("who signs up with an address that somebody else is just taking is told so", async () => {
+  const email = address();
+  const sql = connect(strict.databaseUrl, { max: 2 });
+  const signing = await sql.begin(async (tx) => {
+    await tx`insert into auth.users (id, email, is_sso_user) values (gen_random_uuid(), ${email}, false)`;
+    const answer = clientOf(strict).auth.signUp({ email, password: "long-enough-1" });
+    const waiting = () => sql<{ n: number }[]>`select count(*)::int as n from pg_locks where not granted`;
+    await eventually(waiting, ([{ n }]) => n > 0);
+    return { answer };
+  });
+  const { error } = await signing.answer;
+  await sql.end();
+  assertEquals([error?.status, error?.code], [422, "user_already_exists"]);
 });

@@ -3,6 +3,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { openDataConnection } from "../../local/lite_connection.ts";
 import { connect } from "../../local/platform.ts";
+import { statusOf } from "../../local/postgrest_errors.ts";
 import { stack } from "../support/stack.ts";
 import { eventually } from "./fixture.ts";
 import { inDatabase } from "./realtime_fixture.ts";
@@ -96,4 +97,16 @@ Deno.test("connections: whose connection ends in a transaction says the rest of 
     assert(await next);
     await sql.end();
   });
+});
+
+Deno.test("connections: whose connection is lost finds the database away, whichever way the socket says it", async () => {
+  const statuses: number[] = [];
+  const connection = openDataConnection(stack.adminDatabaseUrl, '"public"', ({ code }) => {
+    statuses.push(statusOf(code, false));
+  });
+  for (const code of ["ECONNRESET", "EPIPE", "ERR_STREAM_WRITE_AFTER_END", "CONNECTION_CLOSED"]) {
+    connection.normalizeDbError?.(Object.assign(new Error("lost"), { code }));
+  }
+  await connection.driver.end({ timeout: 0 });
+  assertEquals(statuses, [503, 503, 503, 503]);
 });

@@ -61,6 +61,12 @@ Deno.test("the flow pkce: a link to sign in brings a code, and the code a sessio
   assertEquals([error, data.user?.email], [null, email]);
 });
 
+Deno.test("the flow pkce: a token of the app's own in the page that a link leads to stays as it was", async () => {
+  const token = "0123456789abcdef".repeat(4);
+  const { target } = await signInByLink(browser(), `http://localhost:3000/auth/callback?token=invite-${token}`);
+  assertEquals(target.searchParams.get("token"), `invite-${token}`);
+});
+
 Deno.test("the flow pkce: a forgotten password is set anew by the code of the link", async () => {
   const auth = browser();
   const { email } = await signUp("forgets");

@@ -4,6 +4,7 @@ import { createClient } from "@supabase/supabase-js";
 import { fileURLToPath } from "node:url";
 import { readArguments } from "../../local/main.ts";
 import { connect } from "../../local/platform.ts";
+import { startPostgres } from "../../local/postgres.ts";
 import { possibleHomes } from "../../local/postgres_home.ts";
 import { eventually, freePorts } from "./fixture.ts";
 
@@ -189,6 +190,22 @@ Deno.test("a stack that was killed is followed by one that works", async () => {
   assertEquals((await client.auth.signInWithPassword(CREDENTIALS)).error, null);
 });
 
+Deno.test("what a start that was killed is still writing stands in no later one's way", async () => {
+  const home = await Deno.makeTempDir({ prefix: "genesis-life-" });
+  await Deno.chmod(home, 0o755);
+  // `true`, as a shell ends where `:` cannot write: the folder may be gone between the two.
+  const writes = 'while :; do mkdir -p "$1"; true > "$1/file"; done';
+  const orphan = new Deno.Command("sh", { args: ["-c", writes, "sh", `${home}/postgres/data.part`], stderr: "null" })
+    .spawn();
+  try {
+    await (await startPostgres(home, freePorts())).stop();
+  } finally {
+    orphan.kill("SIGKILL");
+    await orphan.status;
+    await Deno.remove(home, { recursive: true });
+  }
+});
+
 Deno.test("stop cleans up after a stack that was killed", async () => {
   running?.child.kill("SIGKILL");
   await running?.output;
@@ -208,6 +225,16 @@ Deno.test("a stack whose PostgreSQL was killed says so in one line", async () =>
     new TextDecoder().decode(stderr).trim(),
     /^PostgreSQL ended by itself \(SIGKILL, its log is .*postgres\.log\)\.$/,
   );
+});
+
+Deno.test("what PostgreSQL said last is in its log", async () => {
+  const directory = await Deno.makeTempDir({ prefix: "genesis-test-" });
+  await Deno.chmod(directory, 0o755);
+  const server = await startPostgres(directory, freePorts());
+  await server.stop();
+  const [, log = ""] = /its log is (.+)$/.exec(await server.died) ?? [];
+  assertMatch(await Deno.readTextFile(log), /database system is shut down\n$/);
+  await Deno.remove(directory, { recursive: true });
 });
 
 Deno.test("a closed terminal stops the stack as Ctrl-C does, with nobody left to read about it", async () => {

@@ -174,6 +174,13 @@ Deno.test("who comes late to a private topic can hear its newest messages again,
   assertEquals(heard.map(({ payload, meta }) => [payload.n, meta.replayed]), [[1, true], [2, true], [3, true]]);
 });
 
+Deno.test("a replay since a moment that no calendar has is refused in words", async () => {
+  const owner = await signUp();
+  const topic = `project:${await createProject(owner)}`;
+  await using late = await listen(owner.client, topic, { private: true, broadcast: { replay: { since: 1e300 } } });
+  assertEquals(late.states, ["CHANNEL_ERROR UnableToReplayMessages: Replay params are not valid"]);
+});
+
 Deno.test("a client of protocol version 1 hears and is heard", async () => {
   const topic = room();
   await using other = await listen(anonymous(), topic);

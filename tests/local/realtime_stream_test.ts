@@ -3,7 +3,7 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { createClient } from "@supabase/supabase-js";
 import { connect } from "../../local/platform.ts";
-import { startPostgres } from "../../local/postgres.ts";
+import { type Postgres, startPostgres } from "../../local/postgres.ts";
 import { type Stack, startStack } from "../../local/stack.ts";
 import { eventually, type Fixture, freePorts, startFixture } from "./fixture.ts";
 import { listen } from "./realtime_fixture.ts";
@@ -108,7 +108,7 @@ Deno.test("who subscribes while the connection ends that looks at the table join
 /** A stack over a PostgreSQL of its own, which outlives it. */
 async function overOwnDatabase(
   settings: Parameters<typeof startPostgres>[2],
-  test: (stack: Stack, url: string) => Promise<void>,
+  test: (stack: Stack, url: string, server: Postgres) => Promise<void>,
 ) {
   const directory = await Deno.makeTempDir({ prefix: "genesis-test-" });
   await Deno.chmod(directory, 0o755);
@@ -123,7 +123,7 @@ async function overOwnDatabase(
     databaseUrl: server.adminUrl,
   });
   try {
-    await test(stack, server.adminUrl);
+    await test(stack, server.adminUrl, server);
   } finally {
     await stack.stop();
     await server.stop();
@@ -141,6 +141,18 @@ Deno.test("a stack that stops ends its connections and takes its slot along", as
     await admin.end();
     await eventually(() => Promise.resolve(listener.states), (all) => all.length > 1);
     assertMatch(listener.states[1] ?? "", /^CHANNEL_ERROR/);
+  });
+});
+
+Deno.test("a PostgreSQL that shuts down does not wait for those who listen", async () => {
+  await overOwnDatabase({}, async (stack, _url, server) => {
+    await using _listener = await listen(clientOf(stack), room());
+    // After ten seconds it is told to leave everything as it is.
+    await server.stop();
+    const [, log = ""] = /its log is (.+)$/.exec(await server.died) ?? [];
+    assertEquals((await Deno.readTextFile(log)).match(/received \w+ shutdown request/g), [
+      "received fast shutdown request",
+    ]);
   });
 });
 

@@ -115,6 +115,18 @@ test("an image that was sent as text, as clients do by themselves, is scaled all
   assertEquals(await seen(await ok(files().download(own("unnamed"), { transform: { width: 10 } }))), ["png", 10, 5]);
 });
 
+test("a drawing that was sent as text is scaled all the same", async () => {
+  const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="90" height="20"><rect width="90" height="20"/></svg>`;
+  await ok(files().upload(own("drawing"), bytes(svg), { contentType: "text/plain" }));
+  assertEquals(await seen(await ok(files().download(own("drawing"), { transform: { width: 45 } }))), ["png", 45, 10]);
+});
+
+test("an AVIF that was sent as text is scaled all the same", async () => {
+  await ok(files().upload(own("unnamed-avif"), await picture("avif"), { contentType: "text/plain" }));
+  const { type } = await ok(files().download(own("unnamed-avif"), { transform: { width: 40 } }));
+  assertEquals(type, "image/avif");
+});
+
 test("an image of a type that cannot be read here comes as it is", async () => {
   await ok(files().upload(own("icon"), bytes("icon"), { contentType: "image/x-icon" }));
   assertEquals(await (await ok(files().download(own("icon"), { transform: { width: 10 } }))).text(), "icon");

@@ -1,7 +1,10 @@
 // Claims about resumable uploads to Storage, made with the client that the platform's documentation names.
 import { assert, assertEquals } from "@std/assert";
 import { Buffer } from "node:buffer";
+import { Upload as ReceivedUpload } from "@tus/server";
+import { Readable } from "node:stream";
 import { type DetailedError, Upload, type UploadOptions } from "tus-js-client";
+import { UploadStore } from "../../local/storage/upload_store.ts";
 import {
   bucket,
   limitedBucket,
@@ -10,6 +13,7 @@ import {
   publishableKey,
   setUp,
   signUp,
+  sql,
   tearDown,
   url,
   type User,
@@ -169,6 +173,52 @@ test("a signed upload token is enough for a resumable upload to its place, and f
   assertEquals((await read(own("signed.txt"))).length, 100);
   const elsewhere = { endpoint: `${ENDPOINT}/sign`, headers: signed };
   assertEquals(await send(own("elsewhere.txt"), noise(10), elsewhere), "400 Invalid signature");
+});
+
+test("a piece of nothing after the last one leaves the object as it is", async () => {
+  const mine = { ...await headersOf(user), "x-upsert": "true" };
+  const address = await begin(own("nothing more.txt"), 100, 100, mine);
+  assertEquals((await patch(address, noise(0), 100, mine)).status, 204);
+  assertEquals(await read(own("nothing more.txt")), noise(100));
+});
+
+test("who asks for an upload that is becoming an object is told what came of it", async () => {
+  const name = own("taken meanwhile.txt");
+  const { token } = await ok(user.client.storage.from(bucket).createSignedUploadUrl(name));
+  const signed = { "x-signature": token };
+  const address = await begin(name, 100, 50, signed);
+  const answers = await sql.begin(async (tx) => {
+    await tx`insert into storage.objects (bucket_id, name, metadata) values (${bucket}, ${name}, '{}')`;
+    const last = patch(address, noise(50), 50, signed);
+    let waiting = 0;
+    while (waiting === 0) {
+      const [row] = await sql<{ n: number }[]>`
+        select count(*)::integer as n from pg_stat_activity
+        where wait_event_type = 'Lock' and query ~ 'insert into storage.objects'`;
+      waiting = row?.n ?? 0;
+    }
+    const told = offsetOf(address, signed);
+    // Whoever is answered before the others is answered by now.
+    for (let others = 0; others < 20; others++) await offsetOf(`${address}0`, signed);
+    return { last, told };
+  });
+  assertEquals([(await answers.last).status, await answers.told], [409, "404"]);
+});
+
+test("an upload that a crash kept from becoming an object lacks its last byte, and one that became one nothing", async () => {
+  const directory = await Deno.makeTempDir();
+  try {
+    const received = new UploadStore({ directory });
+    await received.create(new ReceivedUpload({ id: "whole", size: 10, offset: 0 }));
+    await received.write(Readable.from([noise(10)]), "whole", 0);
+    const restarted = new UploadStore({ directory });
+    assertEquals((await restarted.getUpload("whole")).offset, 9);
+    await restarted.settle("whole");
+    assertEquals((await new UploadStore({ directory }).getUpload("whole")).offset, 10);
+    assertEquals((await Deno.stat(`${directory}/whole`)).size, 0);
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
 });
 
 test("a resumable upload can be given up, and is gone then", async () => {

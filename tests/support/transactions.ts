@@ -72,6 +72,18 @@ export async function waitUntilBlocked(
   if (!isSettled) throw new Error("The transaction was expected to wait for a lock, but it does not");
 }
 
+/** Resolves once somebody waits for a lock of that transaction. */
+export async function waitUntilBlocking(sql: postgres.Sql, { pid }: { pid: number }): Promise<void> {
+  const deadline = Date.now() + 20_000;
+  while (Date.now() < deadline) {
+    const [row] = await sql`
+      select exists (select from pg_stat_activity as a where ${pid} = any (pg_blocking_pids(a.pid))) as is_met`;
+    if (row?.is_met) return;
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  throw new Error("Somebody was expected to wait for the transaction's lock, but nobody does");
+}
+
 /**
  * Resolves once readers of events see all that has committed so far: they stop at the oldest transaction that is still
  * running, also in the databases of other test files.

@@ -17,11 +17,17 @@ export interface CookieStore {
  *     const { project, executions } = await genesis.project(id).read();
  */
 export function createServerGenesis(access: Access, cookies: CookieStore): Genesis {
+  // What reads the cookies of next/headers is made for each request, and stored by nobody unless the app says so.
+  return make(access, cookies, () => {});
+}
+
+function make(access: Access, cookies: CookieStore, sendWith: (headers: Record<string, string>) => void): Genesis {
   const supabase = createServerClient<Database>(access.url, access.publishableKey, {
     cookies: {
       getAll: () => cookies.getAll(),
-      setAll(changed) {
+      setAll(changed, headers) {
         try {
+          sendWith(headers);
           for (const { name, value, options } of changed) cookies.set(name, value, options);
         } catch {
           // A Server Component may not write cookies; the proxy has renewed the session before it.
@@ -34,26 +40,30 @@ export function createServerGenesis(access: Access, cookies: CookieStore): Genes
 }
 
 /**
- * Renews the session in the proxy of the app, before anything is rendered, and answers whose it is (null: nobody's). Both
- * stores are written: the request's for what renders next, the response's for the browser.
+ * Renews the session in the proxy of the app, before anything is rendered, and answers whose it is (null: nobody's). The
+ * cookies of both are written: the request's for what renders next, the response's for the browser; and a response that
+ * carries a session says that nobody may store it, also where its page is the same for everybody.
  *
  *     export async function proxy(request: NextRequest) {
  *       const response = NextResponse.next({ request });
- *       const person = await renewSession({ url, publishableKey }, request.cookies, response.cookies);
+ *       const person = await renewSession({ url, publishableKey }, request, response);
  *       return person || isPublic(request) ? response : NextResponse.redirect(new URL("/login", request.url));
  *     }
  */
 export async function renewSession(
   access: Access,
-  request: Pick<CookieStore, "getAll"> & { set(name: string, value: string): unknown },
-  response: Pick<CookieStore, "set">,
+  request: { cookies: Pick<CookieStore, "getAll"> & { set(name: string, value: string): unknown } },
+  response: { cookies: Pick<CookieStore, "set">; headers: Pick<Headers, "set"> },
 ): Promise<string | null> {
-  const genesis = createServerGenesis(access, {
-    getAll: () => request.getAll(),
+  const cookies: CookieStore = {
+    getAll: () => request.cookies.getAll(),
     set(name, value, options) {
-      request.set(name, value);
-      response.set(name, value, options);
+      request.cookies.set(name, value);
+      response.cookies.set(name, value, options);
     },
+  };
+  const genesis = make(access, cookies, (headers) => {
+    for (const [name, value] of Object.entries(headers)) response.headers.set(name, value);
   });
   const { data } = await genesis.supabase.auth.getUser();
   return data.user?.id ?? null;

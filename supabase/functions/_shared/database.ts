@@ -62,7 +62,20 @@ export async function callDoorAsService<Name extends keyof Doors & string>(
 const unavailable = (cause: unknown) =>
   new OperationError("unavailable", "The database did not answer; try again.", {}, { cause });
 
-async function call(
+const isDeadlock = (error: unknown) =>
+  error instanceof OperationError && (error.cause as { code?: unknown } | undefined)?.code === "40P01";
+
+/** A call is one transaction: what ended it to resolve a deadlock left nothing of it, and whom it met goes on first. */
+async function call(...request: Parameters<typeof callOnce>): Promise<unknown> {
+  try {
+    return await callOnce(...request);
+  } catch (error) {
+    if (!isDeadlock(error)) throw error;
+    return await callOnce(...request);
+  }
+}
+
+async function callOnce(
   name: string,
   args: Record<string, unknown>,
   caller: Caller,
@@ -80,6 +93,10 @@ async function call(
 }
 
 const isUnavailable = (status: number) => status === 502 || status === 503 || status === 504;
+
+/** Why a query of supabase-js failed, whose status is 0 where nobody answered. */
+export const queryFailure = (status: number, error: DatabaseError): Error =>
+  status === 0 || isUnavailable(status) ? unavailable(error) : fromDatabase(error);
 
 async function callByApi(name: string, args: unknown, headers: Record<string, string>): Promise<unknown> {
   const request = { method: "POST", headers, body: JSON.stringify(args) };

@@ -3,7 +3,8 @@ import { lazy } from "../../../shared/contract/operation.ts";
 import * as z from "zod";
 import { MEBIBYTE } from "../../../shared/contract/values.ts";
 import { type AppContext, callerClient } from "../_shared/auth.ts";
-import { fromDatabase, OperationError } from "../_shared/errors.ts";
+import { queryFailure } from "../_shared/database.ts";
+import { OperationError } from "../_shared/errors.ts";
 
 export interface Conflict {
   headVersion: number;
@@ -23,11 +24,11 @@ const place = lazy(() => z.object({ file_path: z.string(), head_version: z.int()
 
 /** The version that was changed and the one that stands, which may be newer than the one that was in the way. */
 async function readSides(context: AppContext, projectId: string, filePath: string, base: number, known: number) {
-  const { data, error } = await callerClient(context).from("code_artifacts")
+  const { data, error, status } = await callerClient(context).from("code_artifacts")
     .select("version, content, is_deleted, created_by, created_at")
     .eq("project_id", projectId).eq("file_path", filePath)
     .or(`is_active.eq.true,version.in.(${base},${known})`).order("version");
-  if (error) throw fromDatabase(error);
+  if (error) throw queryFailure(status, error);
   return { head: data.at(-1), base: base === 0 ? { content: null } : data.find(({ version }) => version === base) };
 }
 

@@ -53,10 +53,13 @@ export const reconcile = route(reconcileFiles, async (input, context) => {
       const file = await adopt(object);
       if (file) adopted.push(file);
     } catch (error) {
+      if (!await passOver(object)) continue;
       const cause = error instanceof Error ? error.message : String(error);
       log("error", "object_not_read", { request_id: context.env.requestId, file_path, cause });
-      if (await passOver(object, error)) gone.push({ file_path, reason: "bytes_missing" });
-      else unreadable.push({ file_path });
+      if (error instanceof BytesGone) {
+        await remove([file_path]);
+        gone.push({ file_path, reason: "bytes_missing" });
+      } else unreadable.push({ file_path });
     }
   }
   const isAllRead = to_adopt.reduce((sum, { file_size }) => sum + file_size, 0) <= read;
@@ -82,13 +85,8 @@ async function adopt({ file_path, file_size, mime_type, version }: Loose): Promi
   return (answer as { file: unknown }).file ? readFile(answer) : null;
 }
 
-/**
- * Nobody comes to it for an hour. Without bytes it is removed: true then. Not one that was replaced meanwhile, since it
- * is the bytes before that were not found.
- */
-async function passOver({ file_path, version }: Loose, error: unknown): Promise<boolean> {
-  const now = await callDoorAsService("pass_over_object", { file_path }) as { version: string | null };
-  if (!(error instanceof BytesGone) || now.version !== version) return false;
-  await remove([file_path]);
-  return true;
+/** Nobody comes to it for an hour. False where it was removed or replaced meanwhile: what was not read is no more. */
+async function passOver({ file_path, version }: Loose): Promise<boolean> {
+  const answer = await callDoorAsService("pass_over_object", { file_path, version }) as { passed_over: boolean };
+  return answer.passed_over;
 }

@@ -4,6 +4,12 @@ import { callDoor } from "../_shared/database.ts";
 import { OperationError } from "../_shared/errors.ts";
 import type { StoredFile } from "./links.ts";
 
+/** Is it a matter of rights? Storage's HTTP status is 400 for most refusals. */
+export function isRefused(error: Error): boolean {
+  const { status, statusCode } = error as { status?: number; statusCode?: string };
+  return status === 403 || statusCode === "403";
+}
+
 /**
  * Where it refused, the caller lost the right in the middle: the database, asked again, says in which way. Everything
  * else is Storage's own fault, and `unavailable`.
@@ -15,8 +21,7 @@ export async function storageRefusal(
   message: string,
 ): Promise<OperationError> {
   const unavailable = new OperationError("unavailable", message, {}, { cause: error });
-  const { status, statusCode } = error as { status?: number; statusCode?: string };
-  if (status !== 403 && statusCode !== "403") return unavailable;
+  if (!isRefused(error)) return unavailable;
   try {
     await callDoor(context, "check_upload", { file_id: file.id });
   } catch (refusal) {

@@ -16,7 +16,17 @@ import {
 } from "../../../shared/react/mod.ts";
 
 const given = Object.fromEntries(new URLSearchParams(location.hash.slice(1)));
-const { url = "", key = "", email = "", password = "", name = "", project = "", execution = "", chat = "" } = given;
+const {
+  url = "",
+  key = "",
+  email = "",
+  password = "",
+  name = "",
+  project = "",
+  execution = "",
+  chat = "",
+  keep = "200",
+} = given;
 
 /** Where a refusal is shown anyway, through the hook's `error`. */
 const shown = () => {};
@@ -62,7 +72,7 @@ function People() {
 }
 
 function Run() {
-  const { execution: row, tasks, events, isLive } = useExecution(execution);
+  const { execution: row, tasks, events, isLive } = useExecution(execution, { keep: Number(keep) });
   return (
     <section>
       <h2>

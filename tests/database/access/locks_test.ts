@@ -126,7 +126,7 @@ Deno.test("an editor who may not delete somebody else's file waits for nobody", 
   assertEquals((await refused(other.rpc("delete_file", { file_id: target.file_id }))).code, "forbidden");
 });
 
-const OF_FILES: [string, string, (target: Target) => [Actor, Record<string, unknown>]][] = [
+const OF_PROJECTS: [string, string, (target: Target) => [Actor, Record<string, unknown>]][] = [
   ["shares a file", "share_file", ({ project, file_id }) => [
     project.editor.actor,
     { file_id, expires_in_seconds: 60, token_sha256: "b".repeat(64) },
@@ -136,10 +136,22 @@ const OF_FILES: [string, string, (target: Target) => [Actor, Record<string, unkn
     "worker",
     { file_id, file_size: 5, sha256: "a".repeat(64) },
   ]],
+  ["saves an artifact", "save_artifact", ({ project }) => [
+    project.editor.actor,
+    // With a text that is stored already, as where a change is taken back.
+    { project_id: project.id, file_path: "a.ts", content: "b" },
+  ]],
+  ["deletes an artifact", "delete_artifact", ({ project }) => [
+    project.editor.actor,
+    { project_id: project.id, file_path: "a.ts" },
+  ]],
 ];
-for (const [what, door, call] of OF_FILES) {
+for (const [what, door, call] of OF_PROJECTS) {
   Deno.test(`who ${what} locks its project first, as who deletes the project does`, async () => {
     const target = await createTarget();
+    for (const [file_path, content] of [["b.ts", "b"], ["a.ts", "a"]]) {
+      await db.rpc("worker", "save_artifact", { project_id: target.project.id, file_path, content });
+    }
     await using deleting = await openTransaction(db, "superuser");
     await deleting.sql`select from public.projects where id = ${target.project.id} for update`;
     const [actor, args] = call(target);
@@ -147,6 +159,7 @@ for (const [what, door, call] of OF_FILES) {
     const waiting = own.rpc(door, args);
     await waitUntilBlocked(db, own);
     await deleting.sql`select from public.file_storage where id = ${target.file_id} for update nowait`;
+    await deleting.sql`select from public.code_artifacts where project_id = ${target.project.id} for update nowait`;
     await deleting
       .sql`select from public.project_collaborators where project_id = ${target.project.id} for update nowait`;
     await deleting.rollback();

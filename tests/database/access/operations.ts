@@ -231,7 +231,12 @@ export const OPERATIONS: OperationEntry[] = [
     done: ["worker"],
     outsiders: "forbidden",
   },
-  { door: "pass_over_object", args: { file_path: "{project}/by-editor" }, done: ["worker"], outsiders: "forbidden" },
+  {
+    door: "pass_over_object",
+    args: { file_path: "{project}/by-editor", version: "1" },
+    done: ["worker"],
+    outsiders: "forbidden",
+  },
   {
     door: "delete_artifact",
     args: { project_id: "{project}", file_path: "a" },

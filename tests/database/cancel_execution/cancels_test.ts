@@ -145,3 +145,15 @@ Deno.test("cancelling closes what waits for people and maps too", async () => {
     "x": "cancelled",
   });
 });
+
+Deno.test("whoever cancels while the project is being deleted waits for that, and holds nothing it needs", async () => {
+  const { id, project } = await start();
+  await using first = await openTransaction(db, project.owner.actor);
+  await using second = await openTransaction(db, project.editor.actor);
+  await first.sql`select from public.projects where id = ${project.id} for update`;
+  const pending = second.rpc("cancel_execution", { execution_id: id }).catch((error) => error.hint);
+  await waitUntilBlocked(db, second, pending);
+  await first.sql`delete from public.projects where id = ${project.id}`;
+  await first.commit();
+  assertEquals(await pending, "execution_not_found");
+});

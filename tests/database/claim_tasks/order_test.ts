@@ -34,6 +34,37 @@ Deno.test("with a limit, the claim takes the highest priority and leaves the res
   assertEquals([await claim({ execution_id, limit: 1 }), await claim({ execution_id })], [["high"], ["middle", "low"]]);
 });
 
+/** Gives every task of an execution an input of a MiB. */
+const enlarge = (execution_id: string) =>
+  db.sql`
+    update public.agent_tasks set input_data = jsonb_build_object('text', repeat('x', 1000000))
+    where workflow_execution_id = ${execution_id}`;
+
+const SIX = { a: {}, b: {}, c: {}, d: {}, e: {}, f: {} };
+
+Deno.test("a claim ends after 4 MiB of inputs, and the next one goes on", async () => {
+  const { execution_id } = await start(SIX);
+  await enlarge(execution_id);
+  assertEquals([(await claim({ execution_id })).length, (await claim({ execution_id })).length], [5, 1]);
+});
+
+Deno.test("a claim ends after 4 MiB of inputs in a project with a limit as well", async () => {
+  const { project, execution_id } = await start(SIX);
+  await db.sql`update public.projects set settings = '{"concurrency_limit": 100}' where id = ${project.id}`;
+  await enlarge(execution_id);
+  assertEquals((await claim({ project_id: project.id })).length, 5);
+});
+
+Deno.test("a claim ends after 4 MiB of inputs of several projects as well", async () => {
+  for (const nodes of [SIX, SIX]) {
+    const { project, execution_id } = await start(nodes);
+    await enlarge(execution_id);
+    await db.sql`insert into public.agent_types (project_id, name) values (${project.id}, 'heavy')`;
+    await db.sql`update public.agent_tasks set agent_type = 'heavy' where workflow_execution_id = ${execution_id}`;
+  }
+  assertEquals((await claim({ agent_types: ["heavy"] })).length, 5);
+});
+
 Deno.test("among equals the one that has been available longest comes first", async () => {
   const { project, execution_id } = await start({ young: {} });
   const older = await start({ old: {} }, project);

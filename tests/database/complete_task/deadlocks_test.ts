@@ -39,9 +39,10 @@ Deno.test("two tasks that fail for good at the same time fail the execution once
   await waitUntilBlocked(db, first);
   const b = second.rpc("complete_task", report(tasks.b, { status: "failed", error_message: "b" })).then(second.commit);
   await waitUntilBlocked(db, second);
-  await holder.commit();
   // The one that comes second finds its task cancelled, which is a refusal and no deadlock.
-  const [resultA, resultB] = await Promise.allSettled([a, b]);
+  const both = Promise.allSettled([a, b]);
+  await holder.commit();
+  const [resultA, resultB] = await both;
   const reasons = [resultA, resultB].map((result) => result.status === "rejected" ? result.reason.hint : "done");
   assertEquals(reasons.toSorted(), ["done", "task_lease_lost"]);
   assertEquals((await executionRow(db, execution.id)).status, "failed");

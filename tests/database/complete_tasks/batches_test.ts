@@ -29,6 +29,20 @@ Deno.test("every report is answered in the order asked, as complete_task would h
   assertEquals(Object.keys(await run.input("join")), ["n0", "n1", "n2"]);
 });
 
+Deno.test("an output that is null is none, as in a report alone", async () => {
+  const run = await startRun(db, wide(3));
+  const [a, b, c] = await claimed(run, "n0", "n1", "n2");
+  const none = { output_data: null };
+  // One that can be applied together with others, and one that cannot.
+  await send([report(a, none), report(b, { ...none, artifacts: [{ file_path: "a.txt", content: "a" }] })]);
+  await db.rpc("worker", "complete_task", report(c, none));
+  const kept = await db.sql`
+    select output_data from public.agent_tasks where id = any (${
+    [a, b, c].map((task) => task!.id)
+  }) and output_data is null`;
+  assertEquals(kept.length, 3);
+});
+
 Deno.test("what is refused changes nothing and stops none of the others", async () => {
   const run = await startRun(db, wide(3));
   const [a, b, c] = await claimed(run, "n0", "n1", "n2");

@@ -55,3 +55,18 @@ Deno.test("a decision that meets a cancellation finds the task cancelled", async
   await first.commit();
   assertEquals(await pending, "task_not_waiting");
 });
+
+for (const table of ["workflows", "projects"] as const) {
+  Deno.test(`a decision that waits while its ${table.slice(0, -1)} is deleted finds no task`, async () => {
+    const { run, id, owner, editor, task_id } = await waiting(1);
+    await using first = await openTransaction(db, owner.actor);
+    await using second = await openTransaction(db, editor.actor);
+    await first.rpc("cancel_execution", { execution_id: run.id });
+    const pending = second.rpc("decide_task", { task_id, decision: "approved" }).catch((error) => error.hint);
+    await waitUntilBlocked(db, second, pending);
+    const column = table === "projects" ? "id" : "project_id";
+    await first.sql.unsafe(`delete from public.${table} where ${column} = $1`, [id]);
+    await first.commit();
+    assertEquals(await pending, "task_not_found");
+  });
+}

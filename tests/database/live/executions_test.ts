@@ -1,5 +1,6 @@
 // live: what happens in executions is told on execution:<id>, and on project:<id> where it concerns the whole.
 import { assertEquals } from "@std/assert";
+import postgres from "postgres";
 import { shareDatabase } from "../../support/database.ts";
 import {
   claimAll,
@@ -163,4 +164,14 @@ Deno.test("the start of several executions in one statement is told to their pro
   );
   const told = heard.find(({ event }) => event === "executions")?.payload.executions;
   assertEquals(told.map(({ id }: { id: string }) => id), ids);
+});
+
+Deno.test("a statement that writes no event has no message to lose", async () => {
+  const warnings: unknown[] = [];
+  const sql = postgres(db.url, { max: 1, onnotice: ({ message }) => void warnings.push(message) });
+  await sql`
+    insert into public.execution_events (workflow_execution_id, project_id, type)
+    select e.workflow_execution_id, e.project_id, e.type from public.execution_events as e where false`;
+  await sql.end();
+  assertEquals(warnings, []);
 });

@@ -48,9 +48,12 @@ const table: [string, string, unknown, { node?: string; edge?: string }][] = [
   ["a list for the state", "invalid_definition", { ...graph([["a", "b"]]), state: ["x"] }, {}],
   ["no node at all", "empty_graph", { nodes: [], edges: [] }, {}],
   ["nothing but start and end", "empty_graph", { nodes: [{ id: "__start__" }, { id: "__end__" }], edges: [] }, {}],
-  ["a node without an id", "invalid_node", { nodes: [{ agent_type: "tester" }], edges: [] }, {}],
-  ["a node with an empty id", "invalid_node", { nodes: [{ id: "", agent_type: "tester" }], edges: [] }, { node: "" }],
-  ["a node that is no object", "invalid_node", { nodes: ["a"], edges: [] }, {}],
+  ["a node without an id", "invalid_node", { nodes: [{ agent_type: "tester" }], edges: [] }, { node: "nodes[0]" }],
+  ["a node with an empty id", "invalid_node", {
+    nodes: [{ id: "__start__" }, { id: "", agent_type: "tester" }],
+    edges: [],
+  }, { node: "nodes[1]" }],
+  ["a node that is no object", "invalid_node", { nodes: ["a"], edges: [] }, { node: "nodes[0]" }],
   ["two nodes with one id", "duplicate_node", {
     nodes: [{ id: "a", agent_type: "tester" }, { id: "a", agent_type: "backend" }],
     edges: [],
@@ -89,6 +92,13 @@ const table: [string, string, unknown, { node?: string; edge?: string }][] = [
     ...graph([["a", "b"]]),
     edges: [{ source: "ghost", target: "a" }, { source: "a", target: "b" }],
   }, { edge: "ghost → a" }],
+  ["an edge without a target", "unknown_node", { ...graph([["a", "b"]]), edges: [{ source: "a" }] }, {
+    edge: "edges[0]",
+  }],
+  ["an edge that is no object", "unknown_node", {
+    ...graph([["a", "b"]]),
+    edges: [{ source: "a", target: "b" }, "a → b"],
+  }, { edge: "edges[1]" }],
   ["an edge that leaves the end", "invalid_edge", graph([["a", "__end__"], ["__end__", "b"]]), { edge: "__end__ → b" }],
   ["an edge into the start", "invalid_edge", graph([["a", "__start__"], ["a", "b"]]), { edge: "a → __start__" }],
   ["a condition that is no jsonpath", "bad_jsonpath", withEdge({ when: "$.a ==" }), { edge: "a → b" }],

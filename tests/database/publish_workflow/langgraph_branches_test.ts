@@ -7,7 +7,17 @@ import { type Run, runOf } from "../../support/run.ts";
 const db = await shareDatabase();
 const project = await createProject(db);
 
-const exports: Record<"react" | "review" | "unmapped" | "uneven" | "supervised", Answer> = JSON.parse(
+type Name =
+  | "react"
+  | "review"
+  | "unmapped"
+  | "uneven"
+  | "routed"
+  | "leaving"
+  | "returning"
+  | "commanded"
+  | "supervised";
+const exports: Record<Name, Answer> = JSON.parse(
   await Deno.readTextFile(new URL("./langgraph-exports.json", import.meta.url)),
 );
 
@@ -141,6 +151,40 @@ Deno.test("of ways of which a router takes one, the lengths say nothing", async 
   );
   assertEquals(joins((await start({ ...exports.uneven, edges })).warnings), []);
 });
+
+Deno.test("that a router may lead past the node where ways part takes nothing from their lengths", async () => {
+  assertEquals(joins((await start(exports.routed)).warnings), ["print"]);
+});
+
+Deno.test("what leaves a loop that may go on runs once, when the loop has ended, which is said", async () => {
+  const { run, warnings } = await start(exports.leaving);
+  assertEquals(joins(warnings), ["log"]);
+  await run.complete("write");
+  assertEquals((await run.statuses()).log, "blocked");
+});
+
+Deno.test("ways back of different length are one turn, which is said", async () => {
+  assertEquals(joins((await start(exports.returning)).warnings), ["write"]);
+});
+
+Deno.test("of circles whose router either leads on or back nothing is guessed", async () => {
+  for (const name of ["react", "review", "supervised"] as const) {
+    assertEquals(joins((await start(exports[name])).warnings), []);
+  }
+});
+
+for (const [dialect, write] of dialects) {
+  Deno.test(`${dialect}: a loop is taken although another one was left out`, async () => {
+    const { run, warnings } = await start(write(exports.commanded));
+    assertEquals(told(warnings).filter((warning) => warning.startsWith("unreachable")), [
+      "unreachable_node agent",
+      "unreachable_node tools",
+    ]);
+    await run.complete("write");
+    await run.complete("review", {}, { label: "no" });
+    assertEquals((await run.statuses())["write#1"], "pending");
+  });
+}
 
 Deno.test("in Python such a branch loses its targets: what is left alone is left out with a warning", async () => {
   const { nodes, edges } = inPython(exports.unmapped);

@@ -140,7 +140,9 @@ Deno.test("an object that could not be read lets the others pass, and is asked f
     (await reconcile(project, { older_than_seconds: 0, limit: 1 })).to_adopt
       .map((each: { file_path: string }) => each.file_path);
   assertEquals(await next(), [names[0]]);
-  assertEquals(await db.rpc("worker", "pass_over_object", { file_path: names[0] }), { version: "1" });
+  assertEquals(await db.rpc("worker", "pass_over_object", { file_path: names[0], version: "1" }), {
+    passed_over: true,
+  });
   assertEquals(await next(), [names[1]]);
   await db.sql`
     update private.unreadable_objects set tried_at = now() - interval '1 hour'
@@ -149,7 +151,18 @@ Deno.test("an object that could not be read lets the others pass, and is asked f
 });
 
 Deno.test("an object that is gone is passed over without a trace", async () => {
-  assertEquals(await db.rpc("worker", "pass_over_object", { file_path: "nowhere" }), { version: null });
+  assertEquals(await db.rpc("worker", "pass_over_object", { file_path: "nowhere", version: "1" }), {
+    passed_over: false,
+  });
+});
+
+Deno.test("an object that was replaced while it was read is not passed over", async () => {
+  const project = await createProject(db);
+  const file_path = `${project.id}/a`;
+  await storeObject(db, file_path, 7);
+  const passed = await db.rpc("worker", "pass_over_object", { file_path, version: "the one before" });
+  const { to_adopt } = await reconcile(project, { older_than_seconds: 0 });
+  assertEquals([passed, to_adopt.length], [{ passed_over: false }, 1]);
 });
 
 Deno.test("the objects of a project that is gone are handed over for removal", async () => {

@@ -49,6 +49,9 @@ const names: [string, string][] = [
   ["cafe\u200B\u0301.txt", "caf\u00e9.txt"],
   ["\u{1F468}\u200D\u{1F469}.png", "\u{1F468}\u200D\u{1F469}.png"],
   ["日本 ü.txt", "日本 ü.txt"],
+  ["hidden\u{E0158}\u{E0155}.txt", "hidden.txt"],
+  ["при\u200Cвет\uFE00.txt", "привет.txt"],
+  ["❤\uFE0F می\u200Cخواهم.txt", "❤\uFE0F می\u200Cخواهم.txt"],
   ["．．／up", "．．／up"],
 ];
 for (const [sent, kept] of names) {
@@ -95,6 +98,15 @@ for (const [what, fields] of bad) {
     assertEquals((await db.refusal(project.editor.actor, "register_upload", request)).code, "validation_failed");
   });
 }
+
+Deno.test("a media type of more than 255 characters is refused", async () => {
+  const project = await createProject(db);
+  const request = { project_id: project.id, file_name: "a.png", mime_type: `image/${"x".repeat(250)}` };
+  const refusal = await db.refusal(project.editor.actor, "register_upload", request);
+  assertEquals([refusal.code, refusal.details], ["validation_failed", {
+    fields: [{ path: "mime_type", message: "must have at most 255 characters" }],
+  }]);
+});
 
 Deno.test("a viewer and an admin get forbidden", async () => {
   const project = await createProject(db);

@@ -73,6 +73,17 @@ Deno.test("a path that is taken shows every character it has", () => {
   }
 });
 
+Deno.test("no character that shows nothing is taken between letters of scripts that have no use for it", async () => {
+  const unseen = Array.from({ length: 0x110000 }, (_, code) => code)
+    .filter((code) => code < 0xd800 || code > 0xdfff).map((code) => String.fromCodePoint(code))
+    .filter((character) => /\p{Default_Ignorable_Code_Point}/u.test(character));
+  const between = ["a", "ж", "λ", "ש", "カ", "가"].flatMap((letter) => unseen.map((each) => letter + each + letter));
+  const [row] = await db.sql<{ taken: string[] }[]>`
+    select coalesce(array_agg(p.path), '{}') as taken
+    from unnest(${between}::text[]) as p (path) where private.is_artifact_path(p.path)`;
+  assertEquals([unseen.length > 4000, row?.taken], [true, []]);
+});
+
 Deno.test("a path that is taken is its own normal form, and fits into 1,024 bytes", () => {
   for (const path of taken) {
     assertEquals(path.normalize("NFC"), path);

@@ -23,6 +23,7 @@ const good: [string, string][] = [
   ["a copyright sign as an emoji", "docs/©\ufe0f.md"],
   ["a rainbow flag", "🏳\ufe0f\u200d🌈"],
   ["an ideograph in one of its forms", "葛\u{e0100}城.md"],
+  ["a word that a joiner divides", "می\u200cخواهم.txt"],
   ["a colon further on", "notes/10:30.md"],
   ["1024 bytes", "x".repeat(1024)],
 ];
@@ -74,6 +75,7 @@ const bad: [string, string | null][] = [
   ["a variation selector after a letter that has no forms", "a\ufe0f.md"],
   ["a variation selector that hides two dots", ".\ufe0f./a"],
   ["text hidden in variation selectors", "👍\u{e0158}\u{e0155}.md"],
+  ["a joiner after a joiner", "क\u200d\u200dष"],
   ["a path of a variation selector alone", "src/\ufe0e"],
 ];
 for (const [what, path] of bad) {

@@ -1,7 +1,8 @@
 // share_file, open_share, return_download, revoke_share: a link counts, ends, and speaks for who made it.
 import { assertEquals } from "@std/assert";
-import { type Actor, shareDatabase } from "../../support/database.ts";
+import { type Actor, refused, shareDatabase } from "../../support/database.ts";
 import { createAdmin, createFile, createProject, invitationToken, removeObject } from "../../support/factories.ts";
+import { openTransaction } from "../../support/transactions.ts";
 
 const db = await shareDatabase();
 
@@ -13,7 +14,7 @@ async function shared(fields: Record<string, unknown> = {}, by: "editor" | "work
   const share = await db.rpc(by === "editor" ? project.editor.actor : "worker", "share_file", request);
   return { project, file, share, open: () => db.rpc("worker", "open_share", { token_sha256 }), token_sha256 };
 }
-const refused = async (token_sha256: string) => (await db.refusal("worker", "open_share", { token_sha256 })).code;
+const openRefused = async (token_sha256: string) => (await db.refusal("worker", "open_share", { token_sha256 })).code;
 const downloads = async (id: string) =>
   (await db.sql`select downloads from public.file_shares where id = ${id}`)[0]?.downloads;
 
@@ -38,7 +39,7 @@ Deno.test("of fifty visitors at once of a share with one download, one gets thro
 Deno.test("a download that could not begin is given back", async () => {
   const { share, open, token_sha256 } = await shared({ max_downloads: 1 });
   await open();
-  assertEquals(await refused(token_sha256), "share_expired");
+  assertEquals(await openRefused(token_sha256), "share_expired");
   assertEquals(await db.rpc("worker", "return_download", { share_id: share.share_id }), { returned: true });
   await open();
 });
@@ -51,7 +52,7 @@ Deno.test("nothing is given back beyond nought", async () => {
 Deno.test("an expired share is share_expired", async () => {
   const { share, token_sha256 } = await shared();
   await db.sql`update public.file_shares set expires_at = now() - interval '1 second' where id = ${share.share_id}`;
-  assertEquals(await refused(token_sha256), "share_expired");
+  assertEquals(await openRefused(token_sha256), "share_expired");
 });
 
 const ENDS: [
@@ -70,14 +71,14 @@ for (const [claim, end] of ENDS) {
   Deno.test(`a share ${claim} is share_not_found`, async () => {
     const { project, token_sha256 } = await shared();
     await end(project);
-    assertEquals(await refused(token_sha256), "share_not_found");
+    assertEquals(await openRefused(token_sha256), "share_not_found");
   });
 }
 
 Deno.test("a share of a removed file is share_not_found", async () => {
   const { file, token_sha256 } = await shared();
   await removeObject(db, file.file_path);
-  assertEquals(await refused(token_sha256), "share_not_found");
+  assertEquals(await openRefused(token_sha256), "share_not_found");
 });
 
 Deno.test("a share of an archived project still opens, and so does one of someone who may only read now", async () => {
@@ -97,7 +98,7 @@ Deno.test("a revoked share is share_not_found, and revoking again changes nothin
   for (let times = 0; times < 2; times++) {
     assertEquals(await db.rpc(project.editor.actor, "revoke_share", { share_id: share.share_id }), { revoked: true });
   }
-  assertEquals(await refused(token_sha256), "share_not_found");
+  assertEquals(await openRefused(token_sha256), "share_not_found");
 });
 
 Deno.test("an owner revokes any share of the project, also when it is archived", async () => {
@@ -186,3 +187,18 @@ Deno.test("one person has a thousand shares at work in a project, beside those t
   assertEquals(refusal.code, "too_many_shares");
   await share(project.owner.actor);
 });
+
+for (const door of ["open_share", "return_download"] as const) {
+  Deno.test(`${door} does not wait long for a share that somebody else holds`, async () => {
+    const { share: { share_id }, token_sha256 } = await shared();
+    await db.sql`update public.file_shares set downloads = 1 where id = ${share_id}`;
+    await using holder = await openTransaction(db, "superuser");
+    await holder.sql`select from public.file_shares where id = ${share_id} for update`;
+    await using own = await openTransaction(db, "worker");
+    // Only the door's own limit can be what ends it before this.
+    await own.sql`set local lock_timeout = 0`;
+    await own.sql`set local statement_timeout = '10s'`;
+    const request = door === "open_share" ? { token_sha256 } : { share_id };
+    assertEquals((await refused(own.rpc(door, request))).sqlstate, "55P03");
+  });
+}

@@ -2,6 +2,7 @@
 import { assertEquals } from "@std/assert";
 import { shareDatabase } from "../../support/database.ts";
 import { createProject, createUser, invitationToken } from "../../support/factories.ts";
+import { openTransaction, waitUntilBlocked } from "../../support/transactions.ts";
 
 const db = await shareDatabase();
 
@@ -56,4 +57,16 @@ Deno.test("a stranger cannot tell an invitation from one that does not exist: in
 Deno.test("someone without an account may not call it at all", async () => {
   const { invitation_id } = await invited();
   assertEquals((await db.refusal("anon", "withdraw_invitation", { invitation_id })).sqlstate, "42501");
+});
+
+Deno.test("whoever withdraws while the project is being deleted waits for that, and holds nothing it needs", async () => {
+  const { project, invitation_id } = await invited();
+  await using first = await openTransaction(db, project.owner.actor);
+  await using second = await openTransaction(db, "worker");
+  await first.sql`select from public.projects where id = ${project.id} for update`;
+  const pending = second.rpc("withdraw_invitation", { invitation_id }).catch((error) => error.hint);
+  await waitUntilBlocked(db, second, pending);
+  await first.sql`delete from public.projects where id = ${project.id}`;
+  await first.commit();
+  assertEquals(await pending, "invitation_not_found");
 });

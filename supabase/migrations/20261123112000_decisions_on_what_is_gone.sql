@@ -1,0 +1,59 @@
+-- A decision that waited while its workflow was being deleted wrote a row without a project, which was an error of ours. The
+-- task is looked for again once its locks are held, as in every other operation.
+
+create or replace function private.apply_decision(
+  p_progress private.execution_progress, p_task_id uuid, p_person uuid, p_decision text, p_comment text, p_options jsonb,
+  p_alone boolean
+)
+returns jsonb
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+declare
+  v_task public.agent_tasks;
+  v_earlier public.task_decisions;
+  v_moved jsonb := '{}';
+begin
+  perform private.enter_execution(p_progress.root_execution_id, p_alone);
+  perform private.enter_graph(p_progress.root_execution_id);
+  select t.* into v_task from public.agent_tasks as t where t.id = p_task_id for no key update;
+  if v_task.id is null then
+    perform private.refuse('task_not_found', 'There is no such task any more.');
+  end if;
+  select d.* into v_earlier from public.task_decisions as d where d.task_id = p_task_id and d.user_id = p_person;
+  if v_earlier.decision = p_decision then
+    return private.report_answer(v_task, '{}');
+  elsif v_earlier.id is not null then
+    perform private.refuse('already_decided', format('You have already %s this.', v_earlier.decision));
+  elsif v_task.status <> 'waiting' then
+    perform private.refuse(
+      'task_not_waiting', format('The task is %s, not waiting for a decision.', v_task.status), jsonb_build_object('status', v_task.status)
+    );
+  end if;
+  insert into public.task_decisions (task_id, project_id, user_id, decision, comment)
+  values (p_task_id, v_task.project_id, p_person, p_decision, p_comment);
+
+  if p_decision = 'approved' and coalesce(private.as_integer(p_options -> 'approvals'), 1) > (
+    select count(*) from public.task_decisions as d where d.task_id = p_task_id and d.decision = 'approved'
+  ) then
+    perform private.add_event(
+      v_task.workflow_execution_id, v_task.project_id, v_task.id, 'task.decided',
+      jsonb_build_object('decision', p_decision, 'user_id', p_person)
+    );
+    return private.report_answer(v_task, '{}');
+  end if;
+  update public.agent_tasks as t
+  set status = 'completed', label = p_decision, completed_at = now(), output_data = jsonb_build_object(
+    t.node_id, jsonb_build_object('decision', p_decision, 'comment', p_comment, 'decided_by', p_person, 'decided_at', now())
+  )
+  where t.id = p_task_id
+  returning t.* into v_task;
+  v_moved := private.record_step(
+    v_task, 'task.completed', jsonb_build_object('decision', p_decision, 'user_id', p_person),
+    private.settle(v_task.workflow_execution_id, array[v_task.id], '{}', false, p_alone), p_alone
+  );
+  return private.report_answer(v_task, v_moved);
+end
+$$;

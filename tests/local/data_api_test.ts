@@ -1,0 +1,181 @@
+// The Data API as supabase-js uses it: what it finds, embeds and writes is what PostgREST would.
+import { assertEquals } from "@std/assert";
+import { createClient } from "@supabase/supabase-js";
+import postgres from "postgres";
+import { eventually, type Fixture, startFixture } from "./fixture.ts";
+
+const SCHEMA = `
+  create table public.things (
+    id integer primary key, name text not null, note text, data jsonb not null default '{}', done boolean
+  );
+  create table public.makers (id integer primary key, name text, works_for integer references public.makers);
+  alter table public.things add maker_id integer references public.makers;
+  create table public.sightings (
+    id integer primary key, thing_id integer references public.things, maker_id integer references public.makers
+  );
+  create table public.thefts (
+    id integer primary key, thing_id integer references public.things, maker_id integer references public.makers
+  );
+  create table public.places (id integer primary key, sighting_id integer references public.sightings);
+  create table public.visits (
+    place_id integer references public.places, maker_id integer references public.makers, primary key (place_id, maker_id)
+  );
+  insert into public.makers values (1, 'Ada');
+  insert into public.places values (1);
+  insert into public.visits values (1, 1);
+  create table public.rows (id integer primary key, note text, kind text not null default 'plain', any_json jsonb);
+  create function public.as_said(said text) returns text language sql immutable as $$ select said $$;
+  create function public.is_so(so boolean) returns boolean language sql immutable as $$ select so $$;
+  create table public.parts (thing_id integer references public.things, name text);
+  create function public.all_things(above integer default 0) returns setof public.things language sql stable as $$
+    select * from public.things where id > above $$;
+  insert into public.things values
+    (1, 'true', 'null', '{"a": 1, "b": {"list": [1, 2]}}', true), (2, '1e3', '', '{"a": 2}', false),
+    (3, ' padded ', null, '{"c": "x,y"}', null), (4, 'says "a, b" (or \\ so)', 'x := 5', '{"c": "%"}', false);
+  update public.things set maker_id = 1 where id = 1;
+  insert into public.parts values (1, 'x'), (1, 'y'), (2, 'x'), (3, 'y'), (3, 'z');
+`;
+
+let stack: Fixture;
+let sql: postgres.Sql;
+
+Deno.test.beforeAll(async () => {
+  stack = await startFixture({});
+  sql = postgres(stack.databaseUrl, { max: 1, onnotice: () => {} });
+  await sql.unsafe(SCHEMA);
+  await eventually(async () => await service().from("parts").select("name"), ({ error }) => error === null);
+});
+
+Deno.test.afterAll(async () => {
+  await sql.end();
+  await stack.dispose();
+});
+
+const service = () => createClient(stack.url, stack.secretKey, { auth: { persistSession: false } });
+const things = () => service().from("things").select("id").order("id");
+
+async function idsOf(asked: PromiseLike<{ data: unknown; error: unknown }>): Promise<unknown> {
+  const { data, error } = await asked;
+  return error ?? (data as { id: number }[]).map(({ id }) => id);
+}
+
+Deno.test("a value is a text, also where it looks like something else or holds what filters are written with", async () => {
+  const { data } = await service().from("things").select("id, name, note");
+  for (const { id, name } of data ?? []) {
+    const inTree = `"${name.replaceAll(/["\\]/g, "\\$&")}"`;
+    assertEquals(await idsOf(things().eq("name", name)), [id]);
+    assertEquals(await idsOf(things().filter("name", "in", `(x,${inTree})`)), [id]);
+    assertEquals(await idsOf(things().or(`name.eq.${inTree},id.eq.0`)), [id]);
+  }
+  assertEquals(await idsOf(things().eq("note", "null")), [1]);
+  assertEquals(await idsOf(things().eq("note", "x := 5")), [4]);
+});
+
+Deno.test("a name or a key that reads like a parameter stays one, and no value gets between its quotes", async () => {
+  const name = 'says "a, b" (or \\ so)';
+  assertEquals((await service().from("things").select("a$1:id" as "id").eq("name", name)).data, [{ a$1: 4 }] as never);
+  assertEquals((await service().from("things").select("id").eq("data->>$1", name).eq("name", name)).data, []);
+  assertEquals((await service().from("things").select("id").eq("$1", name)).error?.code, "42703");
+});
+
+Deno.test("filters of one kind on one column all count", async () => {
+  assertEquals(await idsOf(things().neq("id", 1).neq("id", 2)), [3, 4]);
+  assertEquals(await idsOf(things().ilike("name", "%A%").ilike("name", "%o%")), [4]);
+  assertEquals(await idsOf(things().not("note", "is", null).not("id", "eq", 1)), [2, 4]);
+  assertEquals(await idsOf(things().neq("data->>a", "1").neq("data->>a", "3")), [2]);
+});
+
+Deno.test("of several or() each has to be met, inside each other too", async () => {
+  assertEquals(await idsOf(things().or("id.eq.1,id.eq.2").or("id.eq.2,id.eq.3")), [2]);
+  assertEquals(await idsOf(things().or("and(id.gt.1,or(id.eq.2,id.eq.3)),not.and(id.gt.1,id.lt.9)")), [1, 2, 3]);
+  assertEquals(await idsOf(things().or("name.eq.], or(id.eq.2,id.eq.3) ")), [2, 3]);
+  assertEquals(await idsOf(things().or("name.eq. padded ,id.eq.0")), [3]);
+  const query = "select=id&not.and=(id.gt.1,id.lt.4)&not.or=(id.eq.4,id.eq.5)";
+  const answer = await fetch(`${stack.url}/rest/v1/things?${query}`, { headers: { apikey: stack.secretKey } });
+  assertEquals(await answer.json(), [{ id: 1 }]);
+});
+
+Deno.test("filters on embedded rows all count", async () => {
+  const { data } = await service().from("things").select("id, parts!inner(name)").order("id")
+    .neq("parts.name", "x").or("name.eq.x,name.eq.y", { referencedTable: "parts" })
+    .or("name.eq.y,name.eq.z", { referencedTable: "parts" });
+  assertEquals(data, [{ id: 1, parts: [{ name: "y" }] }, { id: 3, parts: [{ name: "y" }] }]);
+});
+
+Deno.test("what lies inside JSON can be compared in every way", async () => {
+  assertEquals(await idsOf(things().contains("data->b", { list: [2] })), [1]);
+  assertEquals(await idsOf(things().filter("data->>c", "match", "^x")), [3]);
+  assertEquals(await idsOf(things().filter("data->>c", "in", '("x,y","%")')), [3, 4]);
+});
+
+Deno.test("a pattern may be one of several", async () => {
+  assertEquals(await idsOf(things().likeAnyOf("name", ["t%", "1%"])), [1, 2]);
+  assertEquals(await idsOf(things().filter("name", "like(all)", "{*e*,t*}")), [1]);
+});
+
+Deno.test("changes and functions are filtered alike", async () => {
+  assertEquals(await idsOf(service().from("things").update({ done: true }).gt("id", 3).gt("id", 1).select("id")), [4]);
+  assertEquals(await idsOf(service().rpc("all_things").select("id").neq("id", 1).neq("id", 2)), [3, 4]);
+});
+
+Deno.test("a column that a row of several leaves out has its default if that is preferred, and the answer says so", async () => {
+  const rows = [{ id: 1, note: "a" }, { id: 2, kind: "round" }];
+  const { data } = await service().from("rows").insert(rows, { defaultToNull: false }).select("id, note, kind");
+  assertEquals(data, [{ id: 1, note: "a", kind: "plain" }, { id: 2, note: null, kind: "round" }]);
+});
+
+Deno.test("a column that a row of several leaves out is NULL otherwise, which may be refused", async () => {
+  const { error } = await service().from("rows").insert([{ id: 3, note: "a" }, { id: 4, kind: "round" }]);
+  assertEquals(error?.code, "23502");
+  const { data } = await service().from("rows").insert([{ id: 5, note: "a" }, { id: 6 }]).select("id, note, kind");
+  assertEquals(data, [{ id: 5, note: "a", kind: "plain" }, { id: 6, note: null, kind: "plain" }]);
+});
+
+Deno.test("JSON in a column of text is its text, and a boolean is one, the word for it too", async () => {
+  const row = { id: 7, note: { a: [1] }, kind: true, any_json: false };
+  const { data } = await service().from("rows").insert(row).select("note, kind, any_json").single();
+  assertEquals(data, { note: '{"a":[1]}', kind: "true", any_json: false });
+  assertEquals((await service().rpc("is_so", { so: "true" })).data, true);
+});
+
+Deno.test("a function's answer can be counted without reading it", async () => {
+  const { count, error } = await service().rpc("all_things", { above: 1 }, { head: true, count: "exact" });
+  assertEquals({ count, error }, { count: 3, error: null });
+});
+
+Deno.test("an estimated count of few rows is exact", async () => {
+  const { count } = await service().from("things").select("*", { head: true, count: "estimated" });
+  assertEquals(count, 4);
+});
+
+Deno.test("a key between two tables is embedded, whatever other tables have keys to both", async () => {
+  const { data } = await service().from("things").select("id, by:makers!inner(name), parts(name)").order("name", {
+    referencedTable: "parts",
+  });
+  assertEquals(data as unknown, [{ id: 1, by: { name: "Ada" }, parts: [{ name: "x" }, { name: "y" }] }]);
+  const { data: called } = await service().rpc("all_things", { above: 3 }).select("id, makers(name)");
+  assertEquals(called as unknown, [{ id: 4, makers: null }]);
+  const { data: spread } = await service().from("sightings").select("...makers(maker:name), things(...makers(name))");
+  assertEquals(spread, []);
+});
+
+Deno.test("a table between two others is one whose primary key holds a key to each", async () => {
+  const { data } = await service().from("places").select("id, makers(name)");
+  assertEquals(data, [{ id: 1, makers: [{ name: "Ada" }] }]);
+  const { status, error } = await service().from("sightings").select("id, parts(name)");
+  assertEquals([status, error?.code], [400, "PGRST200"]);
+  assertEquals((await service().from("things").select("id, things(id)")).error?.code, "PGRST200");
+});
+
+Deno.test("a function that is called by GET gets its arguments as they were written, and filters beside them", async () => {
+  for (const said of ["true", "null", "{}", " padded ", '"quoted"', "1e3", "eq.5"]) {
+    assertEquals((await service().rpc("as_said", { said }, { get: true })).data, said);
+  }
+  const some = service().rpc("all_things", { above: 1 }, { get: true }).select("id");
+  assertEquals(await idsOf(some.neq("id", 2).eq("note", "x := 5")), [4]);
+});
+
+Deno.test("embedded rows may end with a path into JSON", async () => {
+  const { data } = await service().from("makers").select("name, things(id, data->a)");
+  assertEquals(data, [{ name: "Ada", things: [{ id: 1, a: 1 }] }]);
+});
