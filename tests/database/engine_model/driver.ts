@@ -1,35 +1,21 @@
 // Does the same with an execution in the database, through the public doors, and with the reference model, and compares.
-import postgres from "postgres";
+import type postgres from "postgres";
 import { assert, assertEquals } from "@std/assert";
-import { callDoor, refusalOf, refused, type TestDatabase } from "../../support/database.ts";
-import { createWorkflow, type Project } from "../../support/factories.ts";
+import { callDoor, refused, type TestDatabase } from "../../support/database.ts";
+import type { Project } from "../../support/factories.ts";
 import type { Command, Fork } from "../../support/model/arbitraries.ts";
 import { Execution, nameOf, type Task } from "../../support/model/execution.ts";
 import type { State } from "../../support/model/fold.ts";
-import { definitionOf, describe, type Graph, type Json, shapeOf } from "../../support/model/graph.ts";
+import { definitionOf, type Graph, type Json, shapeOf } from "../../support/model/graph.ts";
 import { connectAsWorker } from "../../support/worker.ts";
 import { type RecordedPrefix, replay, type StoredEvent } from "./replay.ts";
+import { createOwnProject, orderOf, publishGraph } from "./setting.ts";
+import { comparable, readTables, type Tables } from "./tables.ts";
 
 /** An execution of the tree and the path that its tasks' names begin with: those of child executions have one. */
 interface Place {
   execution: Execution;
   path: string;
-}
-
-interface ExecutionRow {
-  id: string;
-  status: string;
-  parent_task_id: string | null;
-  events: number;
-}
-
-interface TaskRow {
-  id: string;
-  execution_id: string;
-  node_id: string;
-  iteration: number;
-  map_index: number | null;
-  status: string;
 }
 
 interface ClaimedTask {
@@ -44,12 +30,12 @@ interface Lease {
   report?: Record<string, unknown>;
 }
 
+const PEOPLE = ["owner", "editor"] as const;
+
 export class Driver {
   private readonly leases = new Map<Task, Lease>();
   private readonly lostLeases: { task: Task; token: string }[] = [];
-  /** The tables' tasks by name: the id and the status of each. */
-  private executionIds = new Map<string, string>();
-  private tasks = new Map<string, { id: string; status: string }>();
+  private tables: Tables = { executions: [], tasks: new Map() };
   private readonly prefixes = new Map<string, RecordedPrefix[]>();
   /** What was done, in words, for a failure to show. */
   readonly history: string[] = [];
@@ -230,7 +216,7 @@ export class Driver {
       lease_seconds: 600,
       project_id: this.project.id,
     });
-    await this.load();
+    this.tables = await this.read();
     for (const { execution } of this.places()) execution.sweep();
     for (const task of expired) this.lose(task);
     this.take(tasks, limit);
@@ -343,7 +329,7 @@ export class Driver {
     const running = this.places().filter(({ execution }) => execution.status === "running");
     const place = running[pick % running.length];
     if (!place) return undefined;
-    const execution_id = this.executionIds.get(place.path);
+    const execution_id = this.tables.executions.find(({ path }) => path === place.path)?.id;
     await this.db.rpc(this.project.owner.actor, "cancel_execution", { execution_id, reason: "a reason" });
     place.execution.cancel();
     return place.path || "all of it";
@@ -402,7 +388,7 @@ export class Driver {
   }
 
   private idOf(task: Task): string {
-    const row = this.tasks.get(this.nameOf(task));
+    const row = this.tables.tasks.get(this.nameOf(task));
     assert(row, `There is no task ${this.nameOf(task)}`);
     return row.id;
   }
@@ -418,6 +404,10 @@ export class Driver {
     if (lease) lease.report = report;
   }
 
+  private read(): Promise<Tables> {
+    return readTables(this.db, this.project.id, this.id);
+  }
+
   private call(door: string, args: Record<string, unknown>) {
     return callDoor(workerOf(this.db), door, args);
   }
@@ -426,50 +416,15 @@ export class Driver {
     assertEquals((await refused(this.call(door, args))).code, code);
   }
 
-  /** Reads the executions of the project and their tasks, by path and by name. */
-  private async load(): Promise<{ status: string; id: string; path: string; events: number }[]> {
-    const [all] = await this.db.sql<[{ executions: ExecutionRow[] | null; tasks: TaskRow[] | null }]>`
-      select (
-        select json_agg(x order by x.created_at desc) from (
-          select x.id, x.status, x.parent_task_id, x.created_at, (
-            select count(*) from public.execution_events as e where e.workflow_execution_id = x.id
-          ) as events
-          from public.workflow_executions as x where x.project_id = ${this.project.id}
-        ) as x
-      ) as executions, (
-        select json_agg(t) from (
-          select id, workflow_execution_id as execution_id, node_id, iteration, map_index, status
-          from public.agent_tasks where project_id = ${this.project.id}
-        ) as t
-      ) as tasks`;
-    const executions = all.executions ?? [];
-    const tasks = all.tasks ?? [];
-    this.tasks = new Map();
-    this.executionIds = new Map();
-    const found: Awaited<ReturnType<Driver["load"]>> = [];
-    const read = (path: string, id: string, status: string, events: number) => {
-      this.executionIds.set(path, id);
-      found.push({ path, id, status, events });
-      for (const task of tasks.filter((task) => task.execution_id === id)) {
-        const name = path + nameOfRow(task.node_id, task.iteration, task.map_index);
-        this.tasks.set(name, { id: task.id, status: task.status });
-        const child = executions.find((execution) => execution.parent_task_id === task.id);
-        if (child) read(`${name}/`, child.id, child.status, child.events);
-      }
-    };
-    const root = executions.find((execution) => execution.id === this.id);
-    if (root) read("", root.id, root.status, root.events);
-    return found;
-  }
-
   /** Every task and every execution are in the same status here and there. */
   private async compare(): Promise<void> {
-    const executions = await this.load();
+    this.tables = await this.read();
+    const { executions, tasks } = this.tables;
     const lines = (entries: (readonly [string, string])[]) =>
       entries.map(([name, status]) => `${name || "execution"} ${status}`).toSorted().join("\n");
     const actual = lines([
       ...executions.map(({ path, status }) => [path, status] as const),
-      ...[...this.tasks].map(([name, { status }]) => [name, status] as const),
+      ...[...tasks].map(([name, { status }]) => [name, status] as const),
     ]);
     const expected = lines(
       this.places().flatMap(({ execution, path }) => [
@@ -479,23 +434,11 @@ export class Driver {
     );
     assertEquals(actual, expected);
     for (const { id, path, events } of executions) {
-      const own = [...this.tasks].filter(([name]) => name.startsWith(path) && !name.slice(path.length).includes("/"));
+      const own = [...tasks].filter(([name]) => name.startsWith(path) && !name.slice(path.length).includes("/"));
       const prefix = { events, tasks: own.map(([name, task]) => ({ name, ...task })) };
       this.prefixes.set(id, [...this.prefixes.get(id) ?? [], prefix]);
     }
   }
-}
-
-/** The nodes' places in the version's topological order, which must be one. */
-export async function orderOf(db: TestDatabase, workflow_id: string, graph: Graph): Promise<Map<string, number>> {
-  const places = await db.sql<{ node_id: string; node_index: number }[]>`
-    select n.node_id, n.node_index from private.workflow_nodes as n
-    join public.workflow_versions as v on v.id = n.version_id where v.workflow_id = ${workflow_id}`;
-  const order = new Map(places.map((place) => [place.node_id, place.node_index]));
-  for (const [first, second] of shapeOf(graph).before) {
-    assert((order.get(first) ?? 0) < (order.get(second) ?? 0), `${first} must stand before ${second} in the order`);
-  }
-  return order;
 }
 
 const workers = new Map<TestDatabase, postgres.Sql>();
@@ -505,48 +448,4 @@ function workerOf(db: TestDatabase): postgres.Sql {
   const worker = workers.get(db) ?? connectAsWorker(db.url);
   workers.set(db, worker);
   return worker;
-}
-
-const PEOPLE = ["owner", "editor"] as const;
-
-/** A task's name from its row. */
-export const nameOfRow = (node: string, iteration: number, index: number | null) =>
-  `${node}#${iteration}${index === null ? "" : `[${index}]`}`;
-
-/** Without what only the database knows: when someone decided, and the words they gave with it. */
-export function comparable(value: unknown): unknown {
-  return JSON.parse(JSON.stringify(value ?? null), (_, inner) => {
-    if (typeof inner !== "object" || inner === null || !("decided_by" in inner)) return inner;
-    const { decision, decided_by } = inner;
-    return { decision, decided_by };
-  });
-}
-
-/** A published workflow with that definition. */
-export async function publishGraph(db: TestDatabase, project: Project, definition: Json): Promise<string> {
-  const workflow_id = await createWorkflow(db, project, definition);
-  await db.rpc(project.owner.actor, "publish_workflow", { workflow_id });
-  return workflow_id;
-}
-
-/** A project for one run, of people that all runs share. */
-export async function createOwnProject(db: TestDatabase, people: Project): Promise<string> {
-  const [project] = await db.sql<{ id: string }[]>`
-    insert into public.projects (name, owner_id) values ('A run', ${people.owner.id}) returning id`;
-  await db.sql`
-    insert into public.project_collaborators (project_id, user_id, role)
-    values (${project?.id ?? ""}, ${people.editor.id}, 'editor')`;
-  return project?.id ?? "";
-}
-
-/** A failure of a run as a person would want to read it. */
-export function explain(error: unknown, graph: Graph, input: State, history: string[]): Error {
-  const refusal = error instanceof postgres.PostgresError ? JSON.stringify(refusalOf(error)) : "";
-  const message = error instanceof Error ? error.message : String(error);
-  return new Error(
-    `${describe(graph)}\ninput ${JSON.stringify(input)}\n${history.join("\n")}\n\n${message}\n${refusal}`,
-    {
-      cause: error,
-    },
-  );
 }

@@ -8,8 +8,9 @@ import { createProject, createWorkflow } from "../../support/factories.ts";
 import { type Command, commands, type Fork, fork, graph, input, interlocked } from "../../support/model/arbitraries.ts";
 import type { State } from "../../support/model/fold.ts";
 import { definitionOf, describe, type Graph } from "../../support/model/graph.ts";
-import { Driver, explain } from "./driver.ts";
 import { SEED } from "../../support/seed.ts";
+import { Driver } from "./driver.ts";
+import { explain } from "./setting.ts";
 
 const db = await shareDatabase();
 const people = await createProject(db);

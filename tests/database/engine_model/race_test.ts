@@ -11,8 +11,9 @@ import { Execution } from "../../support/model/execution.ts";
 import type { State } from "../../support/model/fold.ts";
 import { definitionOf, type Graph, type Json, shapeOf } from "../../support/model/graph.ts";
 import { type ClaimedTask, workOn } from "../../support/worker.ts";
-import { comparable, createOwnProject, explain, nameOfRow, orderOf, publishGraph } from "./driver.ts";
 import { SEED } from "../../support/seed.ts";
+import { createOwnProject, explain, orderOf, publishGraph } from "./setting.ts";
+import { comparable, nameOfRow } from "./tables.ts";
 
 const db = await shareDatabase();
 const people = await createProject(db);
