@@ -64,6 +64,7 @@ const BEHIND_THE_DOORS = [
   "save_artifact_as_caller",
   // Called by policies, views and computed fields.
   "artifact_content",
+  "has_long_numbers",
   "is_admin",
   "is_worker",
   "may_use_topic",

@@ -54,19 +54,10 @@ Deno.test("sum adds numbers exactly", async () => {
   assertEquals(await fold({ n: "sum" }, { a: { n: 0.1 }, b: { n: 0.2 } }, { input: { n: 1 } }), { n: 1.3 });
 });
 
-Deno.test("a sum that no number can hold is null, and the execution completes", async () => {
-  const project = await createProject(db);
-  const definition = { ...graph([["a", "__end__"], ["b", "__end__"]]), state: { n: "sum" } };
-  const { execution } = await startExecution(db, project, definition, { m: 1 });
-  for (const { id, lease_token } of Object.values(await claimAll(db, execution.id))) {
-    // As text: JavaScript has no such number.
-    await db.sql`
-      select public.complete_task(
-        task_id := ${id}, lease_token := ${lease_token}, status := 'completed', output_data := '{"n": 9e131071}'
-      )`;
-  }
-  const { status, state } = await executionRow(db, execution.id);
-  assertEquals([status, state], ["completed", { m: 1, n: null }]);
+Deno.test("a sum that no number can hold is null", async () => {
+  // Outputs hold no such numbers any more; those from before may.
+  const [row] = await db.sql`select private.sum_of('{9e131071, 9e131071}') as sum`;
+  assertEquals(row?.sum, null);
 });
 
 Deno.test("merge joins objects, and the later node of the graph wins a key", async () => {
