@@ -115,8 +115,9 @@ function requestedRange({ headers }: Request, { metadata: { eTag, size } }: Stor
   const condition = headers.get("if-range");
   if (condition !== null && condition !== eTag) return undefined;
   const [, from = "", to = ""] = match;
+  if (from !== "" && to !== "" && Number(to) < Number(from)) return undefined; // No range at all, as HTTP says.
   const start = from === "" ? Math.max(0, size - Number(to)) : Number(from);
   const end = from === "" || to === "" ? size - 1 : Math.min(Number(to), size - 1);
-  if (start >= size || start > end) throw rangeNotSatisfiable();
+  if (start >= size) throw rangeNotSatisfiable(size);
   return { start, end };
 }

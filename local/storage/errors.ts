@@ -9,15 +9,19 @@ export class StorageError extends Error {
     message: string,
     readonly error: string = code,
     readonly httpStatus: number = statusCode >= 500 ? statusCode : 400,
+    readonly headers: Record<string, string> = {},
   ) {
     super(message);
     this.name = "StorageError";
   }
 
   toResponse(withBody = true): Response {
-    const { code, error, message, statusCode } = this;
-    if (!withBody) return new Response(null, { status: this.httpStatus });
-    return Response.json({ statusCode: String(statusCode), error, code, message }, { status: this.httpStatus });
+    const { code, error, message, statusCode, headers } = this;
+    if (!withBody) return new Response(null, { status: this.httpStatus, headers });
+    return Response.json({ statusCode: String(statusCode), error, code, message }, {
+      status: this.httpStatus,
+      headers,
+    });
   }
 }
 
@@ -35,9 +39,11 @@ export const tooLarge = (what = "object") =>
   new StorageError(413, "EntityTooLarge", `The ${what} exceeded the maximum allowed size`, "Payload too large");
 export const mimeTypeNotAllowed = (type: string) =>
   new StorageError(415, "InvalidMimeType", `mime type ${type} is not supported`, "invalid_mime_type");
-/** The one code that keeps its own HTTP status: players and download managers look for it. */
-export const rangeNotSatisfiable = () =>
-  new StorageError(416, "InvalidRange", "The requested range is not satisfiable", "InvalidRange", 416);
+/** The one code that keeps its own HTTP status: players and download managers look for it, and for the size beside it. */
+export const rangeNotSatisfiable = (size: number) =>
+  new StorageError(416, "InvalidRange", "The requested range is not satisfiable", "InvalidRange", 416, {
+    "content-range": `bytes */${size}`,
+  });
 /** For what the platform has and this stack has not; the message names the feature. */
 export const notAvailable = (feature: string) =>
   new StorageError(409, "FeatureNotEnabled", `${feature} is not available on the local stack`);

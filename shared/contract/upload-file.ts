@@ -32,8 +32,10 @@ export const file = lazy(() =>
   })
 );
 
-/** A type and a subtype; parameters such as a charset may follow. */
-export const mediaType = () => z.string().max(255).regex(/^[\w.+-]+\/[\w.+-]+(\s*;.*)?$/, "is not a media type");
+/** A type and a subtype; parameters such as a charset may follow. Storage would take what is called a form for one. */
+export const mediaType = () =>
+  z.string().max(255).regex(/^[\w.+-]+\/[\w.+-]+(\s*;.*)?$/, "is not a media type")
+    .refine((type) => !/^multipart\/form-data/i.test(type), "is what a form is, and no file");
 
 /** Where the file belongs in the project, for people; not where it is stored. */
 const path = () => z.string().min(1).max(1024).optional();
@@ -50,7 +52,13 @@ export const uploadFile = operation({
   rpc: [],
   body: "multipart",
   /** The fields beside `file`. */
-  input: () => z.object({ project_id: id(), path: path() }),
+  input: () =>
+    z.object({
+      project_id: z.uuid({
+        error: ({ input }) => input === undefined ? "is missing: send it before the file" : undefined,
+      }),
+      path: path(),
+    }),
   output: withLink,
   statuses: [201],
   errors: ["forbidden", "project_not_found", "project_not_active", "too_many_uploads", "upload_expired", "unavailable"],

@@ -1,4 +1,5 @@
 // POST /upload-file when the body breaks or the client goes: nothing is left, and the function serves the next one.
+import { deflateRawSync, gzipSync } from "node:zlib";
 import { assert, assertEquals } from "@std/assert";
 import type { ErrorCode } from "../../shared/errors.ts";
 import { type Person, worker } from "../support/actors.ts";
@@ -9,6 +10,7 @@ import { anotherProject, createTeam, type Project, setStatus } from "./project.t
 import {
   beginning,
   END,
+  form,
   inTwo,
   leftovers,
   leftoversInTheEnd,
@@ -199,4 +201,39 @@ Deno.test("upload_file: a 45 MiB upload raises the function's memory by less tha
   if (!idle || !after) return; // Only Linux says.
   const raised = Math.round((after.peak - idle.now) / MEBIBYTE);
   assert(raised < 20, `The process took ${raised} MiB more`);
+});
+
+/** A zip cut off after its first entry, which inflates to so many zeros, and says that it is small. */
+function zipBomb(name: string, bytes: number): Uint8Array {
+  const packed = deflateRawSync(new Uint8Array(bytes));
+  const zip = new Uint8Array(30 + name.length + packed.length);
+  const header = new DataView(zip.buffer);
+  header.setUint32(0, 0x04034b50, true);
+  header.setUint16(8, 8, true); // Deflated.
+  header.setUint32(18, packed.length, true);
+  header.setUint32(22, 1, true);
+  header.setUint16(26, name.length, true);
+  zip.set(new TextEncoder().encode(name), 30);
+  zip.set(packed, 30 + name.length);
+  return zip;
+}
+
+Deno.test("upload_file: what inflates to a hundred times as much is not inflated to find out its type", async () => {
+  const project = await fresh();
+  await using process = await startFunctionProcess("upload-file");
+  const headers = { apikey: stack.publishableKey, authorization: `Bearer ${project.editor.token}` };
+  const upload = async (bytes: Uint8Array<ArrayBuffer>) => {
+    const body = form(["project_id", project.id], ["file", new File([bytes], "a")]);
+    const response = await fetch(process.url, { method: "POST", headers, body });
+    return (await response.json()).file?.mime_type;
+  };
+  for (let round = 0; round < 3; round++) await upload(new Uint8Array(70_000));
+  const idle = await process.memory();
+  const bomb = zipBomb("[Content_Types].xml", 128 * MEBIBYTE);
+  assertEquals(await upload(bomb.slice(0, 65_000)), "application/zip");
+  assertEquals(await upload(new Uint8Array(gzipSync(bomb))), "application/gzip");
+  const after = await process.memory();
+  if (!idle || !after) return; // Only Linux says.
+  const raised = Math.round((after.peak - idle.now) / MEBIBYTE);
+  assert(raised < 50, `The process took ${raised} MiB more`);
 });

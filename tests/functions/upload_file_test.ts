@@ -4,7 +4,7 @@ import { MAX_FILE_BYTES, uploadFile } from "../../shared/contract/upload-file.ts
 import { assertAnswer, assertRefused, type Body, call } from "../support/http.ts";
 import { testAccess } from "./access.ts";
 import { anotherProject } from "./project.ts";
-import { form, leftovers, sha256, textUpload } from "./uploads.ts";
+import { beginning, END, form, leftovers, MULTIPART, sha256, textUpload } from "./uploads.ts";
 
 const team = testAccess({
   path: "upload-file",
@@ -97,6 +97,9 @@ const NAMES: [string, string][] = [
   ["日本 ü.txt", "日本 ü.txt"],
   ["../../etc/passwd", "passwd"],
   ["C:\\Users\\me\\a.txt", "a.txt"],
+  ['say "hi".txt', 'say "hi".txt'],
+  ["two\r\nlines.txt", "twolines.txt"],
+  ["100%25.txt", "100%25.txt"],
   ["n".repeat(255), "n".repeat(255)],
 ];
 
@@ -109,6 +112,13 @@ for (const [sent, kept] of NAMES) {
     assertMatch(file.file_path, /^[0-9a-f-]{36}\/[0-9a-f-]{36}$/);
   });
 }
+
+Deno.test("upload_file: a quote that a backslash stands before is read as a quote, too", async () => {
+  const project = await fresh();
+  const body = beginning(project.id, String.raw`form-data; name="file"; filename="say \"hi\".txt"`) + "x" + END;
+  const reply = await call(project.editor, "upload-file", body, { headers: MULTIPART });
+  assertEquals(assertAnswer(reply, uploadFile, 201).file.file_name, 'say "hi".txt');
+});
 
 Deno.test("upload_file: a file name over 255 characters is refused, and nothing is left", async () => {
   const project = await fresh();
@@ -145,8 +155,23 @@ const WRONG_FORMS: [string, string, (projectId: string) => FormData][] = [
     (id) => form(["project_id", id], ["file", new File(["1"], "1")], ["file", new File(["2"], "2")]),
   ],
   ["whose project_id is no id", "project_id", () => form(["project_id", "1"], ["file", new File(["x"], "x")])],
+  [
+    "whose file is called a form",
+    "mime_type",
+    (id) => form(["project_id", id], ["file", new File(["x"], "x", { type: "multipart/form-data" })]),
+  ],
   ["with a NUL in the file's name", "file_name", (id) => form(["project_id", id], ["file", new File(["x"], "a\0b")])],
 ];
+
+Deno.test("upload_file: who sends project_id after the file is told that it has to come before", async () => {
+  const project = await fresh();
+  const body = form(["file", new File(["x"], "x")], ["project_id", project.id]);
+  const reply = await call(project.editor, "upload-file", body);
+  assertEquals(reply.body.error.details.fields, [{
+    path: "project_id",
+    message: "is missing: send it before the file",
+  }]);
+});
 
 for (const [claim, field, make] of WRONG_FORMS) {
   Deno.test(`upload_file: a form ${claim} is refused by the field's name, and nothing is left`, async () => {

@@ -95,6 +95,33 @@ test("a public bucket is read by URL without a key, a private one is not", async
   assertEquals(await refusal(anon.storage.from(publicBucket).upload("x", "x")), notAllowed);
 });
 
+test("a range beyond the end is refused with the size, by every way to an object, and for HEAD", async () => {
+  await ok(secret.storage.from(publicBucket).upload("size.txt", bytes("0123456789")));
+  await ok(files().upload(own("size.txt"), bytes("0123456789")));
+  await ok(files().upload(own("empty.txt"), bytes("")));
+  const { signedUrl } = await ok(files().createSignedUrl(own("size.txt"), 60));
+  const { signedUrl: empty } = await ok(files().createSignedUrl(own("empty.txt"), 60));
+  const open = anon.storage.from(publicBucket).getPublicUrl("size.txt").data.publicUrl;
+  const asked = async (address: string, range: string, method = "GET") => {
+    const response = await fetch(address, { headers: { range }, method });
+    await response.body?.cancel();
+    return [response.status, response.headers.get("content-range")];
+  };
+  for (const address of [open, signedUrl]) {
+    assertEquals(await asked(address, "bytes=10-"), [416, "bytes */10"]);
+    assertEquals(await asked(address, "bytes=-0"), [416, "bytes */10"]);
+    assertEquals(await asked(address, "bytes=10-", "HEAD"), [416, "bytes */10"]);
+  }
+  assertEquals(await asked(empty, "bytes=0-"), [416, "bytes */0"]);
+});
+
+test("a range that ends before it begins is none, and the whole object comes", async () => {
+  await ok(secret.storage.from(publicBucket).upload("turned.txt", bytes("0123456789")));
+  const address = anon.storage.from(publicBucket).getPublicUrl("turned.txt").data.publicUrl;
+  const response = await fetch(address, { headers: { range: "bytes=5-3" } });
+  assertEquals([response.status, await response.text()], [200, "0123456789"]);
+});
+
 test("ranges, validators and HEAD are answered as HTTP says", async () => {
   await ok(secret.storage.from(publicBucket).upload("http.txt", bytes("0123456789"), { cacheControl: "7" }));
   const get = (headers: HeadersInit, method = "GET") =>

@@ -2,8 +2,16 @@
 import type { TestDatabase } from "./database.ts";
 import { claimNode, createWorkflow, graph, type Project, report, startExecution } from "./factories.ts";
 
-/** Starts a workflow with `depth` others inside each other; the ids are those of the executions, outermost first. */
-export async function startNested(db: TestDatabase, project: Project, depth: number): Promise<string[]> {
+/**
+ * Starts a workflow with `depth` others inside each other; the ids are those of the executions, outermost first. Before
+ * the next one starts inside it, the outermost writes these artifacts.
+ */
+export async function startNested(
+  db: TestDatabase,
+  project: Project,
+  depth: number,
+  artifacts: Record<string, unknown>[] = [],
+): Promise<string[]> {
   let definition = graph([["work", "__end__"]]);
   for (let level = 0; level < depth; level++) {
     const workflow_id = await createWorkflow(db, project, definition);
@@ -13,7 +21,7 @@ export async function startNested(db: TestDatabase, project: Project, depth: num
   const { execution } = await startExecution(db, project, definition);
   const ids: string[] = [execution.id];
   for (let level = 0; level < depth; level++) {
-    await completeNode(db, ids[level] ?? "", "work", []);
+    await completeNode(db, ids[level] ?? "", "work", level === 0 ? artifacts : []);
     const [child] = await db.sql`
       select x.id from public.workflow_executions as x join public.agent_tasks as t on t.id = x.parent_task_id
       where t.workflow_execution_id = ${ids[level] ?? ""}`;

@@ -1,6 +1,7 @@
 // What a file's first bytes say it is, against what its sender says: a lie is refused.
 import { OperationError } from "../_shared/errors.ts";
 import { SAMPLE_BYTES } from "./file_stream.ts";
+import "./inflation.ts";
 import { essenceOf, nameOf } from "./media_type_names.ts";
 
 const GENERIC = /^$|^(application|binary)\/(octet-stream|x-binary|unknown)$/;

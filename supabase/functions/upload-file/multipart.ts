@@ -13,6 +13,10 @@ export interface IncomingFile {
 
 const FIELDS_FIRST = 'send the fields "project_id" and "path" first, then the one part "file"';
 
+/** Browsers and curl write these three so, as HTML has it, and a `%` as it is. */
+const ESCAPED = /%(22|0D|0A)/gi;
+const unescaped = (name: string) => name.replace(ESCAPED, decodeURIComponent);
+
 function invalid(path: string, message: string, cause?: unknown): OperationError {
   const details = { fields: [{ path, message }] };
   return new OperationError("validation_failed", `The form is wrong at ${path}: ${message}.`, details, { cause });
@@ -63,7 +67,7 @@ export async function receiveFile<Result>(
       }
       const bytes = new FileStream(maxFileBytes);
       part.on("data", (chunk: Uint8Array) => bytes.write(chunk));
-      file = { bytes, stored: store(fields, { name: fileName ?? "", mimeType, bytes }) };
+      file = { bytes, stored: store(fields, { name: unescaped(fileName ?? ""), mimeType, bytes }) };
       file.stored.catch(fail);
     },
   );

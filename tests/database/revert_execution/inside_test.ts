@@ -52,3 +52,33 @@ Deno.test("of what is undone alone nothing is touched that the other wrote", asy
   await revert(project, inner);
   assertEquals(await files(db, project), { b: "outside" });
 });
+
+Deno.test("what ran inside is undone first and what it ran in after it, also of files that both wrote", async () => {
+  const project = await createProject(db);
+  await save(db, project, "changed", "before");
+  await save(db, project, "deleted", "before");
+  const [outer = "", inner = ""] = await startNested(db, project, 1, [
+    { file_path: "changed", content: "outer" },
+    { file_path: "deleted", deleted: true },
+    { file_path: "made", content: "outer" },
+  ]);
+  const paths = ["changed", "deleted", "made"];
+  await completeNode(db, inner, "work", paths.map((file_path) => ({ file_path, content: "inner" })));
+  await completeNode(db, outer, "after", []);
+  await revert(project, inner);
+  assertEquals(await files(db, project), { changed: "outer", made: "outer" });
+  assertEquals((await revert(project, outer)).kept, []);
+  assertEquals(await files(db, project), { changed: "before", deleted: "before" });
+});
+
+Deno.test("what somebody wrote over what ran inside is kept, also after that was put back to an earlier text", async () => {
+  const project = await createProject(db);
+  const [outer = "", inner = ""] = await startNested(db, project, 1, [{ file_path: "a", content: "outer" }]);
+  await completeNode(db, inner, "work", [{ file_path: "a", content: "inner" }]);
+  const mine = await save(db, project, "a", "mine");
+  await save(db, project, "a", "other");
+  await db.rpc(project.editor.actor, "restore_artifact", { artifact_id: mine.id });
+  await completeNode(db, outer, "after", []);
+  assertEquals((await revert(project, outer)).kept.map((each: { reason: string }) => each.reason), ["changed_since"]);
+  assertEquals(await files(db, project), { a: "mine" });
+});
