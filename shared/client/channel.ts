@@ -80,9 +80,10 @@ class SharedChannel {
     clearTimeout(this.#timer);
     if (!this.#channel) this.#next(() => this.#join());
     else if (this.#isJoined) {
-      listener.joined?.(true);
-      listener.present?.(this.#channel.presenceState());
-    } else if (this.#refusal) listener.joined?.(false, this.#refusal);
+      const present = this.#channel.presenceState();
+      this.#one(listener, () => listener.joined?.(true));
+      this.#one(listener, () => listener.present?.(present));
+    } else if (this.#refusal) this.#one(listener, () => listener.joined?.(false, this.#refusal));
     return {
       track: (state) => {
         if (state) this.#tracked.set(key, state);
@@ -211,7 +212,16 @@ class SharedChannel {
   }
 
   #each(tell: (listener: Listener) => void): void {
-    for (const listener of [...this.#listeners.values()]) tell(listener);
+    for (const listener of [...this.#listeners.values()]) this.#one(listener, tell);
+  }
+
+  /** What a listener throws is said, and costs neither the others nor the channel anything. */
+  #one(listener: Listener, tell: (listener: Listener) => void): void {
+    try {
+      tell(listener);
+    } catch (thrown) {
+      console.error(`A listener to ${this.name} failed:`, thrown);
+    }
   }
 }
 

@@ -115,6 +115,20 @@ Deno.test("listeners to the same topic share one channel, which ends after the l
   while (owner.supabase.getChannels().length > 0) await new Promise((resolve) => setTimeout(resolve, 10));
 });
 
+Deno.test("a listener that throws keeps the others from nothing", async () => {
+  const { project, owner, viewer } = await sharedClients();
+  const fail = () => {
+    throw new Error("This listener throws, whatever it is told.");
+  };
+  const failing = listen(viewer.supabase, `project:${project.id}`, { joined: fail, wake: fail, present: fail });
+  using other = await join(viewer, `project:${project.id}`);
+  using sender = await join(owner, `project:${project.id}`);
+  sender.track({ name: "Olga" });
+  sender.send("cursor", { line: 3 });
+  await other.until(() => other.messages.length > 0 && other.presences.some((all) => project.owner.id in all));
+  failing.close();
+});
+
 Deno.test("a stranger never joins", async () => {
   const { project, stranger } = await sharedClients();
   const refused = Promise.withResolvers<GenesisError | undefined>();
