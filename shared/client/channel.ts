@@ -113,8 +113,9 @@ class SharedChannel {
   }
 
   #next(step: () => Promise<void>): void {
-    this.#turn = this.#turn.then(step).catch(async () => {
+    this.#turn = this.#turn.then(step).catch(async (thrown) => {
       await this.#leave().catch(() => {});
+      if (thrown instanceof GenesisError) this.#tell(false, thrown);
       this.#rejoinLater();
     });
   }
@@ -125,6 +126,10 @@ class SharedChannel {
     // This asks for the token: without it the first join goes out with the key alone, and is refused. One that does not
     // come is asked for again.
     const person = await inTime(() => personOf(this.supabase), undefined);
+    // supabase-js would hand out the app's own, which is not ours to join and to leave.
+    if (this.supabase.getChannels().some(({ topic }) => topic === `realtime:${this.name}`)) {
+      throw new GenesisError("unavailable", "The app has a channel of its own on this topic; listen() shares one.");
+    }
     const channel = this.changes ? this.#openChanges(this.changes) : this.#openTopic(person);
     this.#channel = channel;
     channel.subscribe((status, error) => {

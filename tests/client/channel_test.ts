@@ -129,6 +129,21 @@ Deno.test("a listener that throws keeps the others from nothing", async () => {
   failing.close();
 });
 
+Deno.test("where the app has a channel of its own on the topic, whoever listens is told so, and joins when it has gone", async () => {
+  const { project, viewer: { supabase } } = await createClients();
+  const topic = `project:${project.id}`;
+  const own = supabase.channel(topic, { config: { private: true } }).subscribe();
+  const [refused, joined] = [Promise.withResolvers<GenesisError>(), Promise.withResolvers<void>()];
+  const subscription = listen(supabase, topic, {
+    joined: (isJoined, error) => isJoined ? joined.resolve() : error && refused.resolve(error),
+  });
+  const { code, isTransient } = await refused.promise;
+  await supabase.removeChannel(own);
+  await joined.promise;
+  subscription.close();
+  assertEquals([code, isTransient], ["unavailable", true]);
+});
+
 Deno.test("a stranger never joins", async () => {
   const { project, stranger } = await sharedClients();
   const refused = Promise.withResolvers<GenesisError | undefined>();
