@@ -4,6 +4,8 @@
 import type { RealtimeChannel, RealtimePostgresChangesPayload } from "@supabase/supabase-js";
 import type { Client } from "./call.ts";
 import { GenesisError } from "./error.ts";
+import { disconnect, disconnected, watchdogOf } from "./handshake.ts";
+import { inTime } from "./in_time.ts";
 import { onPersonChange, personOf } from "./person.ts";
 
 /** A broadcast: what happened, in ids and states. */
@@ -52,9 +54,6 @@ function refusalOf({ message }: Pick<Error, "message">): GenesisError {
   return new GenesisError(/filter|subscribe|params/i.test(message) ? "validation_failed" : "unavailable", message);
 }
 
-/** Sockets on their way out, by the client whose last channel has left. */
-const closing = new WeakMap<Client, Promise<unknown>>();
-
 class SharedChannel {
   readonly #listeners = new Map<symbol, Listener>();
   readonly #tracked = new Map<symbol, Record<string, unknown>>();
@@ -81,9 +80,10 @@ class SharedChannel {
     clearTimeout(this.#timer);
     if (!this.#channel) this.#next(() => this.#join());
     else if (this.#isJoined) {
-      listener.joined?.(true);
-      listener.present?.(this.#channel.presenceState());
-    } else if (this.#refusal) listener.joined?.(false, this.#refusal);
+      const present = this.#channel.presenceState();
+      this.#one(listener, () => listener.joined?.(true));
+      this.#one(listener, () => listener.present?.(present));
+    } else if (this.#refusal) this.#one(listener, () => listener.joined?.(false, this.#refusal));
     return {
       track: (state) => {
         if (state) this.#tracked.set(key, state);
@@ -113,19 +113,24 @@ class SharedChannel {
   }
 
   #next(step: () => Promise<void>): void {
-    this.#turn = this.#turn.then(step).catch(async () => {
+    this.#turn = this.#turn.then(step).catch(async (thrown) => {
       await this.#leave().catch(() => {});
+      if (thrown instanceof GenesisError) this.#tell(false, thrown);
       this.#rejoinLater();
     });
   }
 
   async #join(): Promise<void> {
     if (this.#channel || this.#listeners.size === 0) return;
-    // A socket that is being closed takes the channel along that joins on it.
-    await closing.get(this.supabase);
-    // Without this the first join goes out with the key alone, and is refused.
-    await this.supabase.realtime.setAuth();
-    const channel = this.changes ? this.#openChanges(this.changes) : await this.#openTopic();
+    await disconnected(this.supabase);
+    // This asks for the token: without it the first join goes out with the key alone, and is refused. One that does not
+    // come is asked for again.
+    const person = await inTime(() => personOf(this.supabase), undefined);
+    // supabase-js would hand out the app's own, which is not ours to join and to leave.
+    if (this.supabase.getChannels().some(({ topic }) => topic === `realtime:${this.name}`)) {
+      throw new GenesisError("unavailable", "The app has a channel of its own on this topic; listen() shares one.");
+    }
+    const channel = this.changes ? this.#openChanges(this.changes) : this.#openTopic(person);
     this.#channel = channel;
     channel.subscribe((status, error) => {
       if (channel !== this.#channel) return;
@@ -138,11 +143,12 @@ class SharedChannel {
       // Errors and timeouts are tried again by supabase-js; a channel that the server closed is not.
       if (status === "CLOSED") this.#next(() => this.#leave().then(() => this.#rejoinLater()));
     });
+    watchdogOf(this.supabase).watch();
   }
 
-  async #openTopic(): Promise<RealtimeChannel> {
+  #openTopic(person: string | null): RealtimeChannel {
     // Two windows of one person are one entry; a worker is given a key by the server.
-    const key = await personOf(this.supabase) ?? "";
+    const key = person ?? "";
     const channel = this.supabase.channel(this.name, { config: { private: true, presence: { key, enabled: true } } });
     return channel
       .on("broadcast", { event: "*" }, ({ event, payload }) => {
@@ -171,6 +177,7 @@ class SharedChannel {
   #tell(isJoined: boolean, refusal?: GenesisError): void {
     this.#isJoined = isJoined;
     this.#refusal = refusal;
+    if (!isJoined) watchdogOf(this.supabase).watch();
     this.#each((listener) => listener.joined?.(isJoined, refusal));
   }
 
@@ -188,11 +195,8 @@ class SharedChannel {
     this.forget();
     // An idle socket would keep a program from ending.
     if (this.supabase.getChannels().length > 0) return;
-    const closed = this.supabase.realtime.disconnect();
-    closing.set(this.supabase, closed);
-    await closed;
     // Who opened a channel meanwhile, here or in the app, was taken along: they join when there is a socket again.
-    if (this.supabase.getChannels().length > 0) this.supabase.realtime.connect();
+    await disconnect(this.supabase);
   }
 
   #rejoinLater(): void {
@@ -213,7 +217,16 @@ class SharedChannel {
   }
 
   #each(tell: (listener: Listener) => void): void {
-    for (const listener of [...this.#listeners.values()]) tell(listener);
+    for (const listener of [...this.#listeners.values()]) this.#one(listener, tell);
+  }
+
+  /** What a listener throws is said, and costs neither the others nor the channel anything. */
+  #one(listener: Listener, tell: (listener: Listener) => void): void {
+    try {
+      tell(listener);
+    } catch (thrown) {
+      console.error(`A listener to ${this.name} failed:`, thrown);
+    }
   }
 }
 

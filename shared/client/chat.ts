@@ -54,17 +54,21 @@ function messageReader(supabase: Client, id: string, limit: number): Reader<Chat
   let before: ChatView | undefined;
   // The oldest of a first step that could not hold all: what is older is not new.
   let oldest: ChatMessage | undefined;
+  // When the newest was written that has been told.
+  let newest = 0;
   // Where a page ended that was full.
   let last: ChatMessage | undefined;
   // When those were written that may be read again.
   const told = new Map<string, number>();
-  const overlap = () => (Date.parse(before?.messages.at(-1)?.created_at ?? "") || OVERLAP_MS) - OVERLAP_MS;
+  const overlap = () => Math.max(0, newest - OVERLAP_MS);
 
   const select = (signal: AbortSignal) =>
     supabase.from("chat_messages").select("*").eq("session_id", id).abortSignal(signal);
+  // One is read also for who wants to see none: what is newer is new.
+  const most = Math.max(1, limit);
   const readNewest = async (signal: AbortSignal) => {
     const newest = { ascending: false };
-    return dataOf(await select(signal).order("created_at", newest).order("id", newest).limit(limit)).reverse();
+    return dataOf(await select(signal).order("created_at", newest).order("id", newest).limit(most)).reverse();
   };
   const readPage = async (signal: AbortSignal) => {
     const from = new Date(Math.max(overlap(), Date.parse(oldest?.created_at ?? "") || 0)).toISOString();
@@ -86,13 +90,19 @@ function messageReader(supabase: Client, id: string, limit: number): Reader<Chat
       ]);
       signal.throwIfAborted();
       if (!session) throw new GenesisError("session_not_found", "There is no such chat session, or it is not shared.");
-      if (!before && rows.length === limit) oldest = rows[0];
+      if (!before && rows.length === most) oldest = rows[0];
       const more = before !== undefined && rows.length === PAGE;
       last = more ? rows.at(-1) : undefined;
       const added = rows.filter((row) => !told.has(row.id) && !(oldest && inOrder(row, oldest) < 0));
-      for (const row of added) told.set(row.id, Date.parse(row.created_at));
+      for (const row of added) {
+        const time = Date.parse(row.created_at);
+        told.set(row.id, time);
+        newest = Math.max(newest, time);
+      }
       if (before && added.length === 0 && session.updated_at === before.session.updated_at) return { more };
-      before = { session, messages: [...before?.messages ?? [], ...added].sort(inOrder).slice(-limit), added };
+      const messages = [...before?.messages ?? [], ...added].sort(inOrder);
+      messages.splice(0, messages.length - limit);
+      before = { session, messages, added: before ? added : messages };
       for (const [id, time] of told) if (!more && time < overlap()) told.delete(id);
       return { step: before, more };
     },

@@ -17,6 +17,7 @@ const backoff = (failures: number, longest = LONGEST_BACKOFF_MS) =>
 export class Lease {
   readonly #gone = new AbortController();
   readonly #settled = new AbortController();
+  readonly #released = new AbortController();
   readonly #token: { task_id: string; lease_token: string };
 
   constructor(
@@ -74,7 +75,9 @@ export class Lease {
       this.signal.throwIfAborted();
       const mayPass = asThePerson(this.supabase);
       try {
-        const answer = await this.operations.completeTask({ ...report, ...this.#token });
+        const answer = await this.operations.completeTask({ ...report, ...this.#token }, {
+          signal: this.#released.signal,
+        });
         this.#settled.abort();
         return answer;
       } catch (thrown) {
@@ -95,6 +98,8 @@ export class Lease {
   /** Gives the task back: it is another worker's at once, and the attempt does not count. */
   async release(): Promise<void> {
     this.drop(new GenesisError("task_lease_lost", "The worker stopped."));
+    // A report that nobody answers is not waited for either.
+    this.#released.abort();
     await this.operations.releaseTask(this.#token, { timeoutMs: 5000 });
   }
 }

@@ -48,6 +48,8 @@ export interface WorkerOptions {
 
 const SHORTEST_PAUSE_MS = 100;
 const LONGEST_BACKOFF_MS = 30_000;
+/** As long as giving a lease back may take. */
+const LAST_CLAIM_MS = 5000;
 const LONGEST_MESSAGE = 10_000;
 const MOST_MS = 2 ** 31 - 1;
 
@@ -120,7 +122,13 @@ export async function runWorker(supabase: Client, operations: Operations, option
   const { projectId, executionId, workerId = `worker-${crypto.randomUUID().slice(0, 8)}` } = options;
   const tell = guarded(options.onError);
   const stopping = new AbortController();
-  const stop = () => stopping.abort();
+  /** Fires when a claim that was under way then has had its time: what it claims unheard, nobody works on until its lease ends. */
+  const late = new AbortController();
+  let lateTimer: ReturnType<typeof setTimeout> | undefined;
+  const stop = () => {
+    stopping.abort();
+    lateTimer ??= setTimeout(() => late.abort(), LAST_CLAIM_MS);
+  };
   if (options.signal?.aborted) stop();
   options.signal?.addEventListener("abort", stop);
   const forgetSignals = onStopSignals(stop);
@@ -139,8 +147,9 @@ export async function runWorker(supabase: Client, operations: Operations, option
     wake();
   });
 
+  const hold = (task: Task) => new Lease(task, supabase, operations, leaseSeconds);
   const start = (task: Task) => {
-    const lease = new Lease(task, supabase, operations, leaseSeconds);
+    const lease = hold(task);
     const run = runTask(task, lease, options.handle, tell)
       .catch((error) => {
         // What the worker dropped itself is no news, and a cancelled task neither.
@@ -164,15 +173,17 @@ export async function runWorker(supabase: Client, operations: Operations, option
       if (limit > 0) {
         const mayPass = asThePerson(supabase);
         try {
-          const { tasks } = await operations.claimTasks({
+          const request = {
             worker_id: workerId,
             agent_types: agentTypes,
             limit,
             lease_seconds: leaseSeconds,
             ...(projectId && { project_id: projectId }),
             ...(executionId && { execution_id: executionId }),
-          });
-          for (const task of tasks) start(task);
+          };
+          const { tasks } = await operations.claimTasks(request, { signal: late.signal });
+          if (stopping.signal.aborted) await Promise.allSettled(tasks.map((task) => hold(task).release()));
+          else for (const task of tasks) start(task);
           claimed = tasks.length;
           failures = 0;
         } catch (thrown) {
@@ -194,6 +205,7 @@ export async function runWorker(supabase: Client, operations: Operations, option
     }
   } finally {
     stop();
+    clearTimeout(lateTimer);
     forgetSignals();
     options.signal?.removeEventListener("abort", stop);
     ears.close();

@@ -115,6 +115,35 @@ Deno.test("listeners to the same topic share one channel, which ends after the l
   while (owner.supabase.getChannels().length > 0) await new Promise((resolve) => setTimeout(resolve, 10));
 });
 
+Deno.test("a listener that throws keeps the others from nothing", async () => {
+  const { project, owner, viewer } = await sharedClients();
+  const fail = () => {
+    throw new Error("This listener throws, whatever it is told.");
+  };
+  const failing = listen(viewer.supabase, `project:${project.id}`, { joined: fail, wake: fail, present: fail });
+  using other = await join(viewer, `project:${project.id}`);
+  using sender = await join(owner, `project:${project.id}`);
+  sender.track({ name: "Olga" });
+  sender.send("cursor", { line: 3 });
+  await other.until(() => other.messages.length > 0 && other.presences.some((all) => project.owner.id in all));
+  failing.close();
+});
+
+Deno.test("where the app has a channel of its own on the topic, whoever listens is told so, and joins when it has gone", async () => {
+  const { project, viewer: { supabase } } = await createClients();
+  const topic = `project:${project.id}`;
+  const own = supabase.channel(topic, { config: { private: true } }).subscribe();
+  const [refused, joined] = [Promise.withResolvers<GenesisError>(), Promise.withResolvers<void>()];
+  const subscription = listen(supabase, topic, {
+    joined: (isJoined, error) => isJoined ? joined.resolve() : error && refused.resolve(error),
+  });
+  const { code, isTransient } = await refused.promise;
+  await supabase.removeChannel(own);
+  await joined.promise;
+  subscription.close();
+  assertEquals([code, isTransient], ["unavailable", true]);
+});
+
 Deno.test("a stranger never joins", async () => {
   const { project, stranger } = await sharedClients();
   const refused = Promise.withResolvers<GenesisError | undefined>();

@@ -80,3 +80,16 @@ Deno.test("what the first step had no room for is not told as new", async () => 
   assertEquals(view?.added.map(({ content }) => content), ["5"]);
   assertEquals(view?.messages.map(({ content }) => content), ["4", "5"]);
 });
+
+Deno.test("who wants to see no messages is told those that are new, and no others", async () => {
+  const { id, owner } = await openChat();
+  for (const content of ["1", "2"]) await owner.chat(id).send({ content });
+  await using watch = owner.chat(id).watch({ limit: 0 });
+  const views = [(await watch.next()).value];
+  for (const content of ["3", "4"]) {
+    await owner.chat(id).send({ content });
+    views.push((await watch.next()).value);
+  }
+  const seen = views.map((view) => [view?.messages, view?.added].map((rows) => rows?.map(({ content }) => content)));
+  assertEquals(seen, [[[], []], [[], ["3"]], [[], ["4"]]]);
+});

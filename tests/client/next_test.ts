@@ -56,6 +56,29 @@ Deno.test("without cookies a request is nobody's", async () => {
   assertEquals(await renewSession(access, { cookies: new Cookies() }, responded()), null);
 });
 
+/** Auth as a stack has it that is starting, or not there at all. */
+const ABSENCES: [string, number | undefined][] = [
+  ["cannot be reached", undefined],
+  ["says that it is not available", 503],
+  ["fails", 500],
+  ["has been asked too often", 429],
+];
+for (const [how, status] of ABSENCES) {
+  Deno.test(`whose a session is is not known where Auth ${how}, and nobody's is nobody's`, async () => {
+    const cookies = new Cookies();
+    await signIn(cookies);
+    await using server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, () => {
+      return Response.json({ message: "not now" }, { status: status ?? 200 });
+    });
+    const url = `http://127.0.0.1:${status === undefined ? 1 : server.addr.port}`;
+    const answers = [cookies, new Cookies()].map((cookies) =>
+      renewSession({ ...access, url }, { cookies }, responded())
+    );
+    assertEquals(await Promise.all(answers), [undefined, null]);
+    assert(cookies.jar.size > 0, "The session is gone");
+  });
+}
+
 Deno.test("the proxy answers whose session it is, and renews one that has run out, in request and response", async () => {
   const request = new Cookies();
   const person = await signIn(request);

@@ -2,7 +2,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { createGenesis, GenesisError, type Task } from "../../shared/client/mod.ts";
 import { anotherProject, createWorkflow } from "../functions/project.ts";
-import { anonymous } from "../support/actors.ts";
+import { anonymous, worker } from "../support/actors.ts";
 import { graph } from "../support/factories.ts";
 import { expireLease } from "./engine.ts";
 import { sharedClients } from "./team.ts";
@@ -332,6 +332,63 @@ Deno.test("a worker that stops gives back what it cannot finish, for another to 
   const { tasks } = await worker.claimTasks({ worker_id: "b", agent_types: agentTypes, execution_id: executionId });
   assertEquals(tasks.map(({ node_id, attempt }) => [node_id, attempt]), [["a", 1]]);
 });
+
+Deno.test("what a worker claims while it stops it gives back, and does not begin", async () => {
+  const { worker: other } = await sharedClients();
+  const stopping = new AbortController();
+  const client = worker({
+    global: {
+      async fetch(input, init) {
+        const answer = await fetch(input, init);
+        if (String(input).endsWith("/claim")) stopping.abort();
+        return answer;
+      },
+    },
+  });
+  const executionId = await start(graph([["a", "b"]]));
+  const begun: string[] = [];
+  await createGenesis(client).runWorker({
+    agentTypes,
+    executionId,
+    leaseSeconds: 600,
+    signal: stopping.signal,
+    handle: ({ node_id }) => void begun.push(node_id),
+  });
+  const { tasks } = await other.claimTasks({ worker_id: "b", agent_types: agentTypes, execution_id: executionId });
+  assertEquals([begun, tasks.map(({ node_id, attempt }) => [node_id, attempt])], [[], [["a", 1]]]);
+});
+
+for (const silent of ["complete-task/claim", "complete-task"]) {
+  Deno.test(`a worker that stops does not wait for /${silent}, which nobody answers`, async () => {
+    const asked = Promise.withResolvers<void>();
+    const client = worker({
+      global: {
+        fetch(input, init) {
+          if (!String(input).endsWith(`/functions/v1/${silent}`)) return fetch(input, init);
+          asked.resolve();
+          return new Promise((_, reject) => init?.signal?.addEventListener("abort", () => reject(init.signal?.reason)));
+        },
+      },
+    });
+    const executionId = await start(graph([["a", "b"]]));
+    const stopping = new AbortController();
+    const working = createGenesis(client).runWorker({
+      agentTypes,
+      executionId,
+      graceSeconds: 0,
+      signal: stopping.signal,
+      handle: () => {},
+    });
+    await asked.promise;
+    stopping.abort();
+    // Without that it waits for a minute.
+    const late = AbortSignal.timeout(20_000);
+    await Promise.race([
+      working,
+      new Promise((_, reject) => late.addEventListener("abort", () => reject(late.reason))),
+    ]);
+  });
+}
 
 Deno.test("a worker without a credential that allows it throws instead of asking for ever", async () => {
   const nobody = createGenesis(anonymous());

@@ -1,5 +1,5 @@
 // People over HTTP: real sign-ups on the running stack, each with a client of their own.
-import { createClient, type SupabaseClient } from "@supabase/supabase-js";
+import { createClient, type SupabaseClient, type SupabaseClientOptions } from "@supabase/supabase-js";
 import type { Database } from "../../shared/database.types.ts";
 import { stack } from "./stack.ts";
 
@@ -11,7 +11,8 @@ export type Client = SupabaseClient<Database>;
 export const anonymous = (): Client => createClient<Database>(stack.url, stack.publishableKey, options);
 
 /** A worker: whoever has the secret key. */
-export const worker = (): Client => createClient<Database>(stack.url, stack.secretKey, options);
+export const worker = (more: Pick<SupabaseClientOptions<"public">, "global"> = {}): Client =>
+  createClient<Database>(stack.url, stack.secretKey, { ...options, ...more });
 
 export interface Person {
   id: string;
