@@ -205,7 +205,6 @@ export class Execution {
       if (task.before === "running") task.attempt -= 1;
       task.status = task.before === "running" ? "pending" : task.before;
       task.before = undefined;
-      task.delayed = false;
       task.isReopened = true;
     }
     for (const task of failed) {
