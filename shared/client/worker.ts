@@ -105,7 +105,8 @@ async function runTask(
     await lease.report(report);
   } catch (thrown) {
     const error = await toGenesisError(thrown);
-    const isHeld = !lease.signal.aborted && !["task_lease_lost", "task_already_reported"].includes(error.code);
+    const isHeld = !lease.signal.aborted &&
+      !["task_lease_lost", "task_already_reported", "task_not_found"].includes(error.code);
     if (!isHeld) throw error;
     // What was reported is refused (too large, a conflict…): that is a failure of the task, which says nothing else.
     tell(error, task);

@@ -252,6 +252,28 @@ Deno.test("the handler's signal fires when another worker has taken the task ove
   assertEquals(reason.code, "task_lease_lost");
 });
 
+Deno.test("a worker whose task was deleted while it worked hears so once", async () => {
+  const { project, owner, worker } = await sharedClients();
+  const definition = { nodes: [{ id: "a", type: "agent", agent_type: "debugger" }], edges: [] };
+  const workflows = [await createWorkflow(project, definition), await createWorkflow(project, definition)];
+  for (const workflow_id of workflows) await owner.startWorkflow({ workflow_id });
+  const stopping = new AbortController();
+  const heard: string[] = [];
+  // The second task is begun when all has been said about the first.
+  await worker.runWorker({
+    agentTypes: ["debugger"],
+    projectId: project.id,
+    signal: stopping.signal,
+    async handle() {
+      const [workflow_id] = workflows.splice(0, 1);
+      if (workflows.length === 0) return stopping.abort();
+      await owner.supabase.from("workflows").delete().eq("id", workflow_id ?? "").throwOnError();
+    },
+    onError: (error) => heard.push(error instanceof GenesisError ? error.code : String(error)),
+  });
+  assertEquals(heard, ["task_not_found"]);
+});
+
 Deno.test("a worker that stops lets its task finish within the grace", async () => {
   const { worker, owner } = await sharedClients();
   const executionId = await start(graph([["a", "b"]]));

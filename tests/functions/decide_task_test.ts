@@ -85,6 +85,16 @@ Deno.test("decide_task: a decision whose outcome is too large an input is payloa
   assertEquals((await taskOf(project, workflow.execution.id, "review")).status, "waiting");
 });
 
+Deno.test("decide_task: a worker is told that only a person decides", async () => {
+  const project = await fresh();
+  const reply = await call("worker", path, { task_id: await waiting(project), decision: "approved" });
+  assertRefused(reply, "unauthorized");
+  assertEquals(
+    reply.body.error.message,
+    "Only a person can do this: send a valid user token as Authorization: Bearer.",
+  );
+});
+
 Deno.test("decide_task: an unknown task is task_not_found", async () => {
   const { owner } = await team();
   const body = { task_id: crypto.randomUUID(), decision: "approved" };

@@ -157,7 +157,9 @@ function errorsPage(): string {
     "Every refusal of every function looks the same, and `code` is one of this closed list:",
     '```json\n{ "error": { "code": "task_lease_lost", "message": "…", "details": {}, "request_id": "…" } }\n```',
     "Through `supabase.rpc` the same refusals arrive as PostgREST errors: `hint` is the code, `details` its JSON, and the " +
-    "HTTP status is the one below.",
+    "HTTP status is the one below. The Data API casts arguments before the function is called: where a text is asked for, " +
+    "5 becomes one, and what it cannot cast is refused with PostgreSQL's own code, without a hint. A route refuses both " +
+    "as `validation_failed`.",
     ["| code | HTTP | meaning |", "| --- | --- | --- |", ...rows].join("\n"),
   ].join("\n\n") + "\n";
 }

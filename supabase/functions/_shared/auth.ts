@@ -5,6 +5,7 @@ import type { Context, MiddlewareHandler } from "hono";
 import { HTTPException } from "hono/http-exception";
 import type { Operation } from "../../../shared/contract/operation.ts";
 import type { Database } from "../../../shared/database.types.ts";
+import { OperationError } from "./errors.ts";
 
 /** What a request carries through the router. */
 export interface Env {
@@ -15,6 +16,12 @@ export type AppContext = Context<Env>;
 
 /** `secret:*`: any of the project's secret keys, so that each kind of worker can have one of its own. */
 const MODES = { user: "user", secret: "secret:*" } as const;
+
+/** What a request is told that came without a credential the operation takes. */
+const WANTED = {
+  either: "Send a valid user token as Authorization: Bearer, or a secret key as apikey.",
+  person: "Only a person can do this: send a valid user token as Authorization: Bearer.",
+};
 
 /** How long a checked credential is taken without checking again, in milliseconds; a token's own end comes first. */
 const REMEMBERED_MS = 60_000;
@@ -55,12 +62,19 @@ export function authenticate(callers: Operation["callers"]): MiddlewareHandler<E
     const known = remembered.get(credentials);
     // The adapter leaves a context alone that is already there.
     if (known && known.until > Date.now()) context.set("supabaseContext", known.supabaseContext);
-    // It is typed for an app that keeps nothing else in its context.
-    return await check(context as unknown as Parameters<typeof check>[0], async () => {
-      requirePerson(context.var.supabaseContext);
-      if (!known || known.until <= Date.now()) remember(credentials, context.var.supabaseContext);
-      await next();
-    });
+    try {
+      // It is typed for an app that keeps nothing else in its context.
+      return await check(context as unknown as Parameters<typeof check>[0], async () => {
+        requirePerson(context.var.supabaseContext);
+        if (!known || known.until <= Date.now()) remember(credentials, context.var.supabaseContext);
+        await next();
+      });
+    } catch (error) {
+      if (!(error instanceof HTTPException) || error.status >= 500) throw error;
+      throw new OperationError("unauthorized", WANTED[callers.includes("secret") ? "either" : "person"], {}, {
+        cause: error,
+      });
+    }
   };
 }
 

@@ -1,6 +1,5 @@
 // Renders whatever went wrong: a refusal as itself, everything else as an opaque 500 whose cause is logged.
 import type { Context } from "hono";
-import { HTTPException } from "hono/http-exception";
 import type { ErrorBody } from "../../../shared/errors.ts";
 import { OperationError } from "./errors.ts";
 import { log } from "./log.ts";
@@ -27,11 +26,5 @@ export function fail(context: Context, error: unknown, requestId: string): Respo
 
 function asRefusal(error: unknown): OperationError {
   if (error instanceof OperationError) return error;
-  if (error instanceof HTTPException && error.status < 500) {
-    return new OperationError(
-      "unauthorized",
-      "Send a valid user token as Authorization: Bearer, or a secret key as apikey.",
-    );
-  }
   return new OperationError("internal", "Something failed on our side; quote the request id.", {}, { cause: error });
 }

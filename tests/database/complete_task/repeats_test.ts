@@ -168,3 +168,15 @@ Deno.test("a task of an execution that failed meanwhile cannot be completed any 
   const refusal = await db.refusal("worker", "complete_task", report(b));
   assertEquals([refusal.code, refusal.details], ["task_lease_lost", { status: "cancelled" }]);
 });
+
+Deno.test("a report that waited while its workflow was deleted finds no task", async () => {
+  const { project, execution, task } = await claimedTask();
+  await using first = await openTransaction(db, project.owner.actor);
+  await using second = await openTransaction(db, "worker");
+  await first.rpc("cancel_execution", { execution_id: execution.id });
+  const pending = second.rpc("complete_task", report(task)).catch((error) => [error.hint, error.message]);
+  await waitUntilBlocked(db, second, pending);
+  await first.sql`delete from public.workflows where id = ${execution.workflow_id}`;
+  await first.commit();
+  assertEquals(await pending, ["task_not_found", "There is no such task any more."]);
+});

@@ -208,3 +208,20 @@ Deno.test("a person who joined after the task began to wait may decide", async (
     insert into public.project_collaborators (project_id, user_id, role) values (${run.project.id}, ${late.id}, 'editor')`;
   assertEquals((await run.decide("review", late)).task.status, "completed");
 });
+
+Deno.test("the same decision sent again is answered with what it set going", async () => {
+  const run = await waiting();
+  const decide = () => run.decide("review", run.editor, "rejected");
+  const first = await decide();
+  assertEquals(first.unlocked.map((one: { node_id: string }) => one.node_id), ["rewrite"]);
+  assertEquals(await decide(), first);
+});
+
+Deno.test("of two approvals only the one that completed the task is answered with what was set going, each time", async () => {
+  const run = await waiting({ approvals: 2 });
+  const decide = async (person: typeof run.owner) =>
+    (await run.decide("review", person)).unlocked.map((one: { node_id: string }) => one.node_id);
+  const first = [await decide(run.owner), await decide(run.editor)];
+  assertEquals(first, [[], ["ship"]]);
+  assertEquals([await decide(run.owner), await decide(run.editor)], first);
+});

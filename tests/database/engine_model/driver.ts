@@ -320,7 +320,7 @@ export class Driver {
   private async letTimePass(): Promise<string> {
     await this.db.sql`
       update public.agent_tasks set available_at = now() - interval '1 second'
-      where project_id = ${this.project.id} and status = 'pending' and available_at > now()`;
+      where project_id = ${this.project.id} and status in ('pending', 'cancelled') and available_at > now()`;
     for (const { execution } of this.places()) execution.elapse();
     return "let time pass";
   }

@@ -81,6 +81,28 @@ Deno.test("what was unfinished begins anew too, and so does what lies behind it"
   assertEquals((await run.statuses()).x, "running");
 });
 
+Deno.test("what began with the first of its ways is kept when another of them is unfinished", async () => {
+  const run = await startRun(db, graph([["a", "first"], ["b", "first"], ["first", "c"]], { first: { join: "any" } }));
+  for (const name of ["a", "first", "c"]) await run.complete(name, { [name]: 1 });
+  assertEquals((await run.statuses()).b, "cancelled");
+  const forked = await fork(run, "c");
+  assertEquals(await forked.statuses(), { a: "completed", b: "pending", first: "completed", c: "pending" });
+  await forked.complete("b", { b: 2 });
+  await forked.complete("c", { c: 2 });
+  assertEquals((await forked.execution()).state, { a: 1, first: 1, b: 2, c: 2 });
+});
+
+Deno.test("what began with the first of its ways begins anew when one of them lies behind the node", async () => {
+  const run = await startRun(db, graph([["a", "first"], ["b", "first"], ["first", "c"]], { first: { join: "any" } }));
+  for (const name of ["a", "first"]) await run.complete(name);
+  assertEquals(await (await fork(run, "b")).statuses(), {
+    a: "completed",
+    b: "pending",
+    first: "pending",
+    c: "blocked",
+  });
+});
+
 for (const ending of ["failed", "cancelled"]) {
   Deno.test(`a ${ending} execution can be forked from where it stood`, async () => {
     const run = await startRun(db, graph([["a", "b"], ["b", "c"]], { b: oneAttempt }));

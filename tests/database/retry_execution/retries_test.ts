@@ -58,6 +58,19 @@ Deno.test("whoever was at work when it failed keeps no lease, and that attempt d
   }
 });
 
+Deno.test("what waited for its delay when it failed waits on until then", async () => {
+  const run = await startRun(
+    db,
+    graph([["a", "later"], ["b", "c"]], { later: { delay_seconds: 1000 }, b: oneAttempt }),
+  );
+  await run.complete("a");
+  const { available_at } = await run.row("later");
+  await run.fail("b");
+  await retry(run);
+  assertEquals([(await run.row("later")).status, (await run.row("later")).available_at], ["pending", available_at]);
+  assertEquals(await run.claim(), ["b"]);
+});
+
 Deno.test("the state while it runs again is the input, and the fold is right at the end", async () => {
   const run = await startRun(db, graph([["a", "b"]], { b: oneAttempt }), { goal: 1 });
   await run.complete("a", { from: "a" });

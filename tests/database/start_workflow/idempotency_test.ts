@@ -43,6 +43,20 @@ Deno.test("a start whose first try was rolled back makes the execution", async (
   assertEquals(await count(workflow_id), 1);
 });
 
+Deno.test("a start that waited while its workflow was deleted finds no workflow", async () => {
+  const { project, workflow_id } = await workflow();
+  await db.rpc(project.editor.actor, "publish_workflow", { workflow_id });
+  const request = { workflow_id, idempotency_key: "key" };
+  await using first = await openTransaction(db, project.owner.actor);
+  await using second = await openTransaction(db, project.editor.actor);
+  await first.rpc("start_workflow", request);
+  const pending = second.rpc("start_workflow", request).catch((error) => [error.hint, error.message]);
+  await waitUntilBlocked(db, second, pending);
+  await first.sql`delete from public.workflows where id = ${workflow_id}`;
+  await first.commit();
+  assertEquals(await pending, ["workflow_not_found", "There is no such workflow any more."]);
+});
+
 Deno.test("starts without a key are executions of their own", async () => {
   const { project, workflow_id } = await workflow();
   const first = await db.rpc(project.editor.actor, "start_workflow", { workflow_id });

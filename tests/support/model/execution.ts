@@ -205,7 +205,6 @@ export class Execution {
       if (task.before === "running") task.attempt -= 1;
       task.status = task.before === "running" ? "pending" : task.before;
       task.before = undefined;
-      task.delayed = false;
       task.isReopened = true;
     }
     for (const task of failed) {
@@ -233,7 +232,17 @@ export class Execution {
   /** Another execution of the same graph that keeps what was finished and does not come after `from`. */
   fork(from: string, input: State): Execution {
     const { shape } = this;
-    const anew = new Set([from]);
+    const behind = new Set([from]);
+    for (const id of behind) {
+      for (const edge of [...shape.flow, ...shape.graph.edges]) if (edge.source === id) behind.add(edge.target);
+    }
+    // What began with the first of its ways does not wait for the others, unless a loop repeats it.
+    const isKept = (id: string) => {
+      const task = this.current(id);
+      return task?.node.join === "any" && isResolved(task) && !behind.has(id) &&
+        !shape.loops.some((loop) => loop.body.has(id));
+    };
+    const anew = new Set(behind);
     for (const { id } of shape.graph.nodes) {
       const task = this.current(id);
       if (!task || !isResolved(task)) anew.add(id);
@@ -241,7 +250,9 @@ export class Execution {
     // A loop that ran out is tried anew.
     for (const loop of shape.loops) if (!this.ended.has(loop)) anew.add(loop.edge.source);
     for (const id of anew) {
-      for (const edge of [...shape.flow, ...shape.graph.edges]) if (edge.source === id) anew.add(edge.target);
+      for (const edge of [...shape.flow, ...shape.graph.edges]) {
+        if (edge.source === id && !isKept(edge.target)) anew.add(edge.target);
+      }
     }
     const kept = this.tasks.filter((task) => !anew.has(task.node.id) && isResolved(task))
       .map((task): Task => ({ ...task, child: undefined }));
