@@ -16,6 +16,7 @@ import type { Keys } from "./keys.ts";
 import { meaning } from "./meant.ts";
 import { withAllColumns } from "./missing_columns.ts";
 import { type DatabaseError, errorResponse } from "./postgrest_errors.ts";
+import { changing } from "./representation.ts";
 import { verifyEmail } from "./verify_email.ts";
 
 export interface AuthDataOptions {
@@ -193,7 +194,10 @@ export async function startAuthData(options: AuthDataOptions): Promise<AuthData>
   };
   const handle = (app: typeof data) => async (request: Request, claims?: Noted["claims"]) => {
     const noted: Noted = { claims };
-    const response = await inside.run(noted, () => meaning(async () => await app.fetch(await asMeant(request))))
+    const response = await inside.run(
+      noted,
+      () => meaning(() => changing(request, async () => await app.fetch(await asMeant(request)))),
+    )
       .catch((thrown) => {
         if (thrown instanceof NoRelationship) return thrown.response;
         throw thrown;

@@ -5,6 +5,7 @@ import { databaseOf } from "./database_name.ts";
 import { onDatabaseSocket } from "./database_socket.ts";
 import { asMeant } from "./meant.ts";
 import { type DatabaseError, isSqlState } from "./postgrest_errors.ts";
+import { noteRead, noteStatement, represented, Unchanged } from "./representation.ts";
 import { callSettings, requestSettings, type RpcRequest, settingsSql } from "./request_settings.ts";
 
 /** What lite calls a transaction: all that is used of it here is to run one statement. */
@@ -134,6 +135,7 @@ function keepPlaces(driver: PostgresConnection["driver"], onError: (error: unkno
             ...rest,
           );
           query.catch(onError);
+          noteStatement(text);
           return query;
         },
         release() {
@@ -196,6 +198,7 @@ export function openDataConnection(
     },
   });
   keepPlaces(connection.driver);
+  const { withContext } = connection;
   return Object.assign(connection, {
     // Lite's own version grants every table of every schema with RLS to anon: it would undo the migrations' revokes.
     ensureRlsContext: () => Promise.resolve(true),
@@ -203,6 +206,22 @@ export function openDataConnection(
       const role = context.auth?.role ?? "anon";
       const claims = context.auth?.jwt ?? { role };
       return applySettings(transaction, requestSettings(role, claims, searchPath));
+    },
+    onPostgrestAST(read: { type: string }) {
+      noteRead(read);
+      return Promise.resolve(read);
+    },
+    async withContext(...[vars, work, options]: Parameters<PostgresConnection["withContext"]>) {
+      const answer = async (db: Parameters<typeof work>[0]) => {
+        const answered = await work(db);
+        return answered instanceof Response ? await represented(answered) : answered;
+      };
+      try {
+        return await withContext.call(connection, vars, answer, options);
+      } catch (thrown) {
+        if (thrown instanceof Unchanged) return thrown.response;
+        throw thrown;
+      }
     },
     applyRpcRequestGucs(transaction: Transaction, request: RpcRequest) {
       return applySettings(transaction, callSettings(request));

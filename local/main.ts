@@ -8,7 +8,7 @@ import { reset } from "./reset.ts";
 import { DEFAULT_DIRECTORY, DEFAULT_PORT, REPOSITORY, type Stack, startStack } from "./stack.ts";
 import { stopStack } from "./stop.ts";
 import { printTable } from "./table.ts";
-import { UserError } from "./user_error.ts";
+import { messageOf, UserError } from "./user_error.ts";
 
 const HELP =
   `Runs the whole backend on this machine: PostgreSQL, Auth, Data API, Storage, Realtime, edge functions, mail.
@@ -48,8 +48,11 @@ export function readArguments(args: string[]): Arguments | "help" {
         },
       });
     } catch (thrown) {
-      const message = thrown instanceof Error ? thrown.message.split(". ")[0] : String(thrown);
-      throw new UserError(`${message}. See --help.`);
+      // Of several sentences, the first says what is wrong.
+      const [message = ""] = messageOf(thrown).split(/\.\s/);
+      const [, option] = /^Option '(\S+)' argument is ambiguous/.exec(message) ?? [];
+      const fault = option ? `A value of ${option} that begins with a dash needs an equals sign before it` : message;
+      throw new UserError(`${fault}. See --help.`);
     }
   })();
   const { values, positionals: [command = "start", ...rest] } = parsed;

@@ -29,5 +29,8 @@ export function explainPlace(thrown: unknown, place: string): unknown {
   if (/ENOTDIR|EEXIST|not a directory|os error (17|20)\b/i.test(message)) {
     return new UserError(`Cannot keep state in ${place}: a file is in the way; choose another place with --dir.`);
   }
+  if (/ENOENT|ENAMETOOLONG|ELOOP|no such file|name too long|os error (2|36|40)\b/i.test(message)) {
+    return new UserError(`Cannot make ${place}: choose another place with --dir.`);
+  }
   return thrown;
 }

@@ -30,6 +30,10 @@ const SQLSTATE_CODES: Record<string, { code: ErrorCode; message: string }> = {
   "57P02": { code: "unavailable", message: "The database is restarting; try again." },
   "57P03": { code: "unavailable", message: "The database is restarting; try again." },
   "53300": { code: "unavailable", message: "The database is busy; try again." },
+  "53100": { code: "unavailable", message: "The database has no room left; try again later." },
+  "53200": { code: "unavailable", message: "The database has no memory left; try again later." },
+  // So the platform keeps a database from filling its disk, as it does while another server takes its place.
+  "25006": { code: "unavailable", message: "The database takes no changes now; try again later." },
   "PGRST301": { code: "unauthorized", message: "The token is not valid." },
   "PGRST303": { code: "unauthorized", message: "The token has expired." },
 };

@@ -93,6 +93,17 @@ const DATABASE: [string, () => Response, ErrorCode][] = [
     "unavailable",
   ],
   [
+    "has no room left",
+    () => Response.json({ code: "53100", message: "could not extend file: secret detail" }, { status: 500 }),
+    "unavailable",
+  ],
+  [
+    "takes no changes",
+    () =>
+      Response.json({ code: "25006", message: "cannot execute INSERT in a read-only transaction" }, { status: 405 }),
+    "unavailable",
+  ],
+  [
     "is being restarted",
     () => Response.json({ code: "57P01", message: "terminating connection" }, { status: 500 }),
     "unavailable",

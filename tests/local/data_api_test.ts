@@ -17,6 +17,9 @@ const SCHEMA = `
     id integer primary key, thing_id integer references public.things, maker_id integer references public.makers
   );
   create table public.places (id integer primary key, sighting_id integer references public.sightings);
+  create table public.stays (
+    place_id integer primary key references public.places, maker_id integer references public.makers
+  );
   create table public.visits (
     place_id integer references public.places, maker_id integer references public.makers, primary key (place_id, maker_id)
   );
@@ -76,6 +79,14 @@ Deno.test("a name or a key that reads like a parameter stays one, and no value g
   assertEquals((await service().from("things").select("a$1:id" as "id").eq("name", name)).data, [{ a$1: 4 }] as never);
   assertEquals((await service().from("things").select("id").eq("data->>$1", name).eq("name", name)).data, []);
   assertEquals((await service().from("things").select("id").eq("$1", name)).error?.code, "42703");
+});
+
+Deno.test("a quote inside a value of a tree is part of it", async () => {
+  assertEquals(await idsOf(things().or('name.eq.5" wide,id.eq.2')), [2]);
+});
+
+Deno.test("a value that no text can hold is refused as one", async () => {
+  assertEquals((await things().eq("name", "a\0b")).error?.code, "22021");
 });
 
 Deno.test("filters of one kind on one column all count", async () => {
@@ -178,4 +189,60 @@ Deno.test("a function that is called by GET gets its arguments as they were writ
 Deno.test("embedded rows may end with a path into JSON", async () => {
   const { data } = await service().from("makers").select("name, things(id, data->a)");
   assertEquals(data, [{ name: "Ada", things: [{ id: 1, a: 1 }] }]);
+});
+
+const named = (id: number) => service().from("things").select("name").eq("id", id).single();
+const embedded = "id, maker:makers(name)";
+
+Deno.test("a change of one row answers with that row, embedded rows and other names too", async () => {
+  const added = await service().from("things").insert({ id: 11, name: "new", maker_id: 1 }).select(embedded).single();
+  assertEquals<unknown>([added.status, added.data], [201, { id: 11, maker: { name: "Ada" } }]);
+  const put = await service().from("things").upsert({ id: 11, name: "newer" }).select(embedded).single();
+  assertEquals<unknown>([put.status, put.data], [200, { id: 11, maker: { name: "Ada" } }]);
+  const changed = await service().from("things").update({ name: "old" }).eq("id", 11).select("called:name").single();
+  assertEquals(changed.data, { called: "old" });
+  const removed = await service().from("things").delete().eq("id", 11).select(embedded).single();
+  assertEquals<unknown>(removed.data, { id: 11, maker: { name: "Ada" } });
+});
+
+Deno.test("a change answers with the rows that it changed, also where they do not pass its filters any more", async () => {
+  await service().from("things").insert([{ id: 12, name: "open" }, { id: 13, name: "open" }, { id: 14, name: "else" }]);
+  const update = service().from("things").update({ name: "shut" }).eq("name", "open").or("id.gt.11,name.eq.open");
+  const { data } = await update.select(embedded).order("id");
+  assertEquals<unknown>(data, [{ id: 12, maker: null }, { id: 13, maker: null }]);
+  await service().from("things").delete().gt("id", 11);
+});
+
+Deno.test("a change of several rows, or of none, is none where one was to be changed", async () => {
+  await service().from("things").insert([{ id: 15, name: "one" }, { id: 16, name: "one" }]);
+  for (const columns of ["id", embedded]) {
+    for (const change of [service().from("things").update({ name: "other" }), service().from("things").delete()]) {
+      const { status, error } = await change.eq("name", "one").select(columns).single();
+      assertEquals([status, error?.code, error?.details], [406, "PGRST116", "The result contains 2 rows"]);
+    }
+    const { error } = await service().from("things").update({ name: "other" }).eq("id", 99).select(columns).single();
+    assertEquals([error?.code, error?.details], ["PGRST116", "The result contains 0 rows"]);
+  }
+  assertEquals([(await named(15)).data, (await named(16)).data], [{ name: "one" }, { name: "one" }]);
+  await service().from("things").delete().gt("id", 14);
+});
+
+Deno.test("changed rows that are shown with others are counted", async () => {
+  const rows = [{ id: 17, name: "counted" }, { id: 18, name: "counted" }];
+  const added = await service().from("things").insert(rows, { count: "exact" }).select(embedded);
+  const removed = await service().from("things").delete({ count: "exact" }).eq("name", "counted").select(embedded);
+  assertEquals([added.count, removed.count], [2, 2]);
+});
+
+Deno.test("a row that is put is found by its key", async () => {
+  const put = (body: unknown) =>
+    fetch(`${stack.url}/rest/v1/makers?id=eq.2`, {
+      method: "PUT",
+      headers: { apikey: stack.secretKey, "content-type": "application/json" },
+      body: JSON.stringify(body),
+    });
+  const answers = [await put({ id: 3, name: "Bob" }), await put({ id: 2, name: "Bob" })];
+  for (const answer of answers) await answer.body?.cancel();
+  assertEquals(answers.map(({ status }) => status), [400, 204]);
+  await service().from("makers").delete().eq("id", 2);
 });

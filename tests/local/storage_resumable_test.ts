@@ -5,6 +5,7 @@ import { Upload as ReceivedUpload } from "@tus/server";
 import { Readable } from "node:stream";
 import { type DetailedError, Upload, type UploadOptions } from "tus-js-client";
 import { UploadStore } from "../../local/storage/upload_store.ts";
+import { waitUntilBlocking } from "../support/transactions.ts";
 import {
   bucket,
   limitedBucket,
@@ -190,13 +191,8 @@ test("who asks for an upload that is becoming an object is told what came of it"
   const answers = await sql.begin(async (tx) => {
     await tx`insert into storage.objects (bucket_id, name, metadata) values (${bucket}, ${name}, '{}')`;
     const last = patch(address, noise(50), 50, signed);
-    let waiting = 0;
-    while (waiting === 0) {
-      const [row] = await sql<{ n: number }[]>`
-        select count(*)::integer as n from pg_stat_activity
-        where wait_event_type = 'Lock' and query ~ 'insert into storage.objects'`;
-      waiting = row?.n ?? 0;
-    }
+    const [holder] = await tx<{ pid: number }[]>`select pg_backend_pid() as pid`;
+    await waitUntilBlocking(sql, holder!);
     const told = offsetOf(address, signed);
     // Whoever is answered before the others is answered by now.
     for (let others = 0; others < 20; others++) await offsetOf(`${address}0`, signed);
@@ -251,4 +247,18 @@ test("pages of any origin may upload resumably and read what they are told", asy
   assertEquals([told.status, told.headers.get("tus-version")], [204, "1.0.0"]);
   const exposed = told.headers.get("access-control-expose-headers") ?? "";
   for (const name of ["Location", "Upload-Offset", "Upload-Length"]) assert(exposed.includes(name), exposed);
+});
+
+test("an upload of nothing lacks nothing, and is gone when it expires", async () => {
+  const directory = await Deno.makeTempDir();
+  try {
+    const store = new UploadStore({ directory, expirationPeriodInMilliseconds: 1000 });
+    const creation_date = new Date(Date.now() - 2000).toISOString();
+    await store.create(new ReceivedUpload({ id: "empty", size: 0, offset: 0, creation_date }));
+    assertEquals((await store.getUpload("empty")).offset, 0);
+    await store.settle("empty");
+    assertEquals(await store.deleteExpired(), 1);
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
 });
