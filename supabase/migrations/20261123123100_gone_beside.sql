@@ -24,6 +24,9 @@ begin
   if jsonb_typeof(v_input) <> 'object' then
     perform private.refuse_field('input', 'must be an object');
   end if;
+  if private.has_long_numbers(v_input) then
+    perform private.refuse_field('input', private.long_number_rule());
+  end if;
   if octet_length(v_input::text) > 1048576 then
     perform private.refuse('payload_too_large', 'The input is over 1 MiB.');
   end if;
