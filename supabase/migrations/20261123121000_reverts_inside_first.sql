@@ -1,53 +1,6 @@
 -- A file that an execution and one inside it had both written could not be undone to the end: once what ran inside had been
 -- undone, the other counted it as somebody's, although the file stood as it had itself left it. What a revert or a restoration
--- put back to any of an execution's own versions keeps nothing from being undone now. Nor does another execution that came
--- to nothing: one that changed a file, and had it in the end as it had found it.
-
-create function private.outermost_execution(p_task_id uuid)
-returns uuid
-language plpgsql
-stable
-set search_path = ''
-as $$
-begin
-  return (
-    with recursive around (id, parent_task_id) as (
-      select x.id, x.parent_task_id
-      from public.agent_tasks as t
-      join public.workflow_executions as x on x.id = t.workflow_execution_id
-      where t.id = p_task_id
-      union all
-      select x.id, x.parent_task_id
-      from around as a
-      join public.agent_tasks as t on t.id = a.parent_task_id
-      join public.workflow_executions as x on x.id = t.workflow_execution_id
-    )
-    select a.id from around as a where a.parent_task_id is null
-  );
-end
-$$;
-
--- Is all that one other execution, with what ran inside it, wrote after this version of a file until that one?
-create function private.came_to_nothing(p_from public.code_artifacts, p_to public.code_artifacts)
-returns boolean
-language plpgsql
-stable
-set search_path = ''
-as $$
-declare
-  v_other uuid := private.outermost_execution(p_to.task_id);
-begin
-  return private.leave_same_file(p_from, p_to)
-    and v_other <> private.outermost_execution(p_from.task_id)
-    and not exists (
-      select
-      from public.code_artifacts as a
-      where a.project_id = p_to.project_id and a.file_path = p_to.file_path
-        and a.version > p_from.version and a.version < p_to.version
-        and private.outermost_execution(a.task_id) is distinct from v_other
-    );
-end
-$$;
+-- put back to any of an execution's own versions keeps nothing from being undone now.
 
 create or replace function private.revert_execution(p_execution_id uuid)
 returns jsonb
@@ -124,7 +77,6 @@ begin
                 )
               )
             )
-            and not (o.task_id is not null and private.leave_same_file(o, f) and private.came_to_nothing(f, o))
         ) then 'changed_since'
         when octet_length((b.artifact).metadata::text) > 16384 then 'metadata_too_large'
       end as reason
