@@ -2,9 +2,10 @@
 import { lazy } from "../../../shared/contract/operation.ts";
 import * as z from "zod";
 import { MEBIBYTE } from "../../../shared/contract/values.ts";
-import { type AppContext, callerClient } from "../_shared/auth.ts";
+import { type AppContext, callerClient, callerId } from "../_shared/auth.ts";
 import { queryFailure } from "../_shared/database.ts";
 import { OperationError } from "../_shared/errors.ts";
+import { createTurns } from "../_shared/turns.ts";
 
 export interface Conflict {
   headVersion: number;
@@ -20,6 +21,9 @@ interface Attempt {
   base_version?: number | undefined;
 }
 
+/** A request of a kilobyte can ask for texts of a mebibyte, several times over and in lines: no more than so many at once. */
+const inConflictTurn = createTurns(4);
+
 const place = lazy(() => z.object({ file_path: z.string(), head_version: z.int() }));
 
 /** The version that was changed and the one that stands, which may be newer than the one that was in the way. */
@@ -33,7 +37,10 @@ async function readSides(context: AppContext, projectId: string, filePath: strin
 }
 
 /** Reads base and head and works out what the caller may do about `error`, an `artifact_conflict`. */
-export async function conflictOf(context: AppContext, attempt: Attempt, error: OperationError): Promise<Conflict> {
+export const conflictOf = (context: AppContext, attempt: Attempt, error: OperationError): Promise<Conflict> =>
+  inConflictTurn(callerId(context) ?? undefined, () => workOut(context, attempt, error));
+
+async function workOut(context: AppContext, attempt: Attempt, error: OperationError): Promise<Conflict> {
   // Loaded when needed: most saves meet no conflict, and every cold start would pay for it.
   const { merge } = await import("./merge.ts");
   const { file_path, head_version: known } = place().parse(error.details);

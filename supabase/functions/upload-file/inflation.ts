@@ -27,5 +27,5 @@ class SparingInflation implements DecompressionStream {
   }
 }
 
-// The library takes the global one, and no other.
-globalThis.DecompressionStream = SparingInflation;
+// The library takes the global one, and no other. A host that does not let it be replaced is left as it is.
+Reflect.set(globalThis, "DecompressionStream", SparingInflation);

@@ -82,3 +82,23 @@ Deno.test("what somebody wrote over what ran inside is kept, also after that was
   assertEquals((await revert(project, outer)).kept.map((each: { reason: string }) => each.reason), ["changed_since"]);
   assertEquals(await files(db, project), { a: "mine" });
 });
+
+Deno.test("another execution and what ran inside it, that came to nothing together, keep nothing from being undone", async () => {
+  const project = await createProject(db);
+  const [first = "", inFirst = ""] = await startNested(db, project, 1);
+  await completeNode(db, inFirst, "work", [{ file_path: "a", content: "first" }]);
+  await completeNode(db, first, "after", []);
+  const [other = "", inOther = ""] = await startNested(db, project, 1, [{ file_path: "a", content: "other" }]);
+  await completeNode(db, inOther, "work", [{ file_path: "a", content: "first" }]);
+  await completeNode(db, other, "after", []);
+  assertEquals((await revert(project, first)).kept, []);
+  assertEquals(await files(db, project), {});
+});
+
+Deno.test("what ran around an execution is no other one, and what it put back is kept", async () => {
+  const project = await createProject(db);
+  const [outer = "", inner = ""] = await startNested(db, project, 1);
+  await completeNode(db, inner, "work", [{ file_path: "a", content: "inner" }]);
+  await completeNode(db, outer, "after", [{ file_path: "a", content: "outer" }, { file_path: "a", content: "inner" }]);
+  assertEquals((await revert(project, inner)).kept[0].reason, "changed_since");
+});

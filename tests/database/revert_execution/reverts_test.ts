@@ -104,6 +104,32 @@ Deno.test("a file that was changed and restored to what the execution left is un
   assertEquals(await files(db, project), {});
 });
 
+Deno.test("another execution that had a file in the end as it found it keeps nothing from being undone", async () => {
+  const project = await createProject(db);
+  await save(db, project, "deleted", "before");
+  const { execution } = await runTask(db, project, [
+    { file_path: "made", content: "new" },
+    { file_path: "deleted", deleted: true },
+  ]);
+  const other = await runTask(db, project, [
+    { file_path: "made", content: "other" },
+    { file_path: "made", content: "new" },
+    { file_path: "deleted", content: "for a moment" },
+    { file_path: "deleted", deleted: true },
+  ]);
+  assertEquals((await revert(project, other.execution)).reverted, []);
+  assertEquals((await revert(project, execution)).kept, []);
+  assertEquals(await files(db, project), { deleted: "before" });
+});
+
+Deno.test("two executions of which one wrote, and the other put it back, keep it", async () => {
+  const project = await createProject(db);
+  const { execution } = await runTask(db, project, [{ file_path: "a", content: "new" }]);
+  await runTask(db, project, [{ file_path: "a", content: "other" }]);
+  await runTask(db, project, [{ file_path: "a", content: "new" }]);
+  assertEquals((await revert(project, execution)).kept[0].reason, "changed_since");
+});
+
 Deno.test("what another execution wrote is kept, also where it is what the first one had left", async () => {
   const project = await createProject(db);
   const { execution } = await runTask(db, project, [{ file_path: "a", content: "new" }]);
