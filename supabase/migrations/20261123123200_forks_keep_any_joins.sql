@@ -25,7 +25,7 @@ begin
       union
       select t.node_index, false
       from public.agent_tasks as t
-      join private.workflow_nodes as n on n.version_id = p_version_id and n.node_index = t.node_index
+      join private.workflow_nodes as n on n.version_id = t.version_id and n.node_index = t.node_index
       where t.workflow_execution_id = p_execution_id and private.is_current(t)
         and not (t.status in ('completed', 'skipped') or t.status = 'failed' and n.on_failure = 'continue')
       union
@@ -37,12 +37,8 @@ begin
       union
       select e.target_index, a.is_behind
       from anew as a
-      -- offset 0: each node's edges are looked up by the index, whatever the statistics say.
-      cross join lateral (
-        select w.target_index from private.workflow_edges as w
-        where w.version_id = p_version_id and w.source_index = a.node_index and w.target_index is not null
-        offset 0
-      ) as e
+      join private.workflow_edges as e
+        on e.version_id = p_version_id and e.source_index = a.node_index and e.target_index is not null
       where a.is_behind or not e.target_index = any (v_begun)
     )
     select distinct a.node_index from anew as a
