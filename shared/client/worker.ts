@@ -35,6 +35,7 @@ export interface WorkerOptions {
   /** How long a silent worker keeps a task, in seconds (60 where absent); heartbeats come three times as often. */
   leaseSeconds?: number;
   projectId?: string;
+  /** This execution alone; what runs inside it has executions of its own. */
   executionId?: string;
   /** Stops the worker, as SIGTERM and SIGINT do where there are signals. */
   signal?: AbortSignal;

@@ -119,6 +119,9 @@ export const report = lazy(() =>
 /** What is no report is let through, so that it is refused alone; the types of a client name reports only. */
 const reportOrNone = lazy(() => z.union([report(), json()]) as unknown as ReturnType<typeof report>);
 
+/** A batch whose reports are still to be looked at, each for itself. */
+export const reports = lazy(() => z.object({ results: z.array(z.any()).min(1).max(100) }));
+
 /** `unlocked`: the tasks that may begin now; of very many, the first hundred. */
 const reported = lazy(() => z.object({ task: task(), execution: execution(), unlocked: z.array(task()) }));
 

@@ -94,6 +94,12 @@ Deno.test("complete_tasks: no report, or a hundred and one, is validation_failed
   }
 });
 
+const nested = (levels: number) => {
+  const root: Body = {};
+  for (let level = 0, one = root; level < levels; level++) one = one.in = {};
+  return root;
+};
+
 const wrong: [string, (task: Body) => unknown][] = [
   ["a label of 201 characters", (task) => report(task, { label: "x".repeat(201) })],
   ["a negative execution_time_ms", (task) => report(task, { execution_time_ms: -1 })],
@@ -103,6 +109,13 @@ const wrong: [string, (task: Body) => unknown][] = [
   ["an artifact without a path", (task) => report(task, { artifacts: [{ content: "" }] })],
   ["a message without a session", (task) => report(task, { messages: [{ content: "Hello." }] })],
   ["a label that is an object", (task) => report(task, { label: { a: 1 } })],
+  ["an output with NUL in a text", (task) => report(task, { output_data: { text: "a\0b" } })],
+  ["an output with half of a surrogate pair", (task) => report(task, { output_data: { text: "a\ud800" } })],
+  ["an output with a number that would be rounded", (task) => report(task, { output_data: { n: 2 ** 60 } })],
+  [
+    "metadata of an artifact nested ten thousand levels deep",
+    (task) => report(task, { artifacts: [{ file_path: "a.txt", content: "", metadata: nested(10_000) }] }),
+  ],
   ["null", () => null],
   ["a number", () => 7],
   ["a list", () => []],

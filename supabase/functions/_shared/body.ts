@@ -142,9 +142,11 @@ const isTooLarge = (issue: z.core.$ZodIssue) =>
 /**
  * The value as the contract has it. Throws `validation_failed` with one entry per field in `details.fields`, or
  * `payload_too_large` where nothing is wrong but the size of a text.
+ * @param later the field whose parts the caller parses by itself, each for itself: the schema lets them through unseen
  */
-export function parseInput<Schema extends z.ZodType>(schema: Schema, value: unknown): z.output<Schema> {
-  const unstorable = findUnstorable(value);
+export function parseInput<Schema extends z.ZodType>(schema: Schema, value: unknown, later?: string): z.output<Schema> {
+  const isLater = later !== undefined && typeof value === "object" && value !== null && later in value;
+  const unstorable = findUnstorable(isLater ? { ...value, [later]: null } : value);
   const parsed = unstorable ? null : schema.safeParse(value);
   if (parsed?.success) return parsed.data;
   const issues = parsed?.error.issues.map(({ path, message }) => ({ path: path.join("."), message }));

@@ -19,16 +19,20 @@ export interface Route {
   handle(context: AppContext): Promise<Response>;
 }
 
-/** `route(claimTasks, async (input, context) => ({ body: await callDoor(context, "claim_tasks", input) }))` */
+/**
+ * `route(claimTasks, async (input, context) => ({ body: await callDoor(context, "claim_tasks", input) }))`
+ * @param parse where the handler parses parts of the input itself: what is left to do before
+ */
 export function route<Input extends z.ZodType, Output extends z.ZodType>(
   operation: Operation<Input, Output>,
   handler: (input: z.output<Input>, context: AppContext) => Promise<Answer | Response>,
+  parse: (value: unknown) => z.output<Input> = (value) => parseInput(operation.input, value),
 ): Route {
   return {
     operation,
     async handle(context) {
       const answer = async (given: unknown) => {
-        const answered = await handler(parseInput(operation.input, given), context);
+        const answered = await handler(parse(given), context);
         return answered instanceof Response ? answered : render(operation, context, answered);
       };
       if (operation.body !== "json") return await answer({ ...context.req.query(), ...context.req.param() });

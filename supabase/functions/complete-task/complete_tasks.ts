@@ -1,6 +1,6 @@
 // POST /batch: reports up to a hundred tasks in one commit, each for itself. What the contract refuses alone, it refuses
 // here too: the database gets null in its place, and its refusal of that gives way to the one that names the fields.
-import { completeTasks, report } from "../../../shared/contract/complete-task.ts";
+import { completeTasks, report, reports } from "../../../shared/contract/complete-task.ts";
 import { parseInput } from "../_shared/body.ts";
 import { callDoor } from "../_shared/database.ts";
 import { OperationError } from "../_shared/errors.ts";
@@ -22,4 +22,4 @@ export const completeBatch = route(completeTasks, async ({ results }, context) =
     body.results[place] = { ok: false, error: { code, message, details } };
   }
   return { body };
-});
+}, (value) => parseInput(reports(), value, "results"));

@@ -107,6 +107,20 @@ for (const [what, edge, options] of readers) {
   });
 }
 
+Deno.test("a fork from the middle of a long chain reads each edge a few times, and not once for each node", async () => {
+  const { execution } = await startExecution(db, project, graph(pairs(LARGE)));
+  await db.sql`
+    update public.agent_tasks set status = 'skipped', remaining = 0, completed_at = now()
+    where workflow_execution_id = ${execution.id}`;
+  await db.sql`analyze private.workflow_edges, private.workflow_nodes, public.agent_tasks`;
+  await using explained = await connectExplained(db);
+  const plans = await explained.plansInside(() =>
+    explained.sql`select public.fork_execution(execution_id := ${execution.id}::uuid, from_node := ${`n${LARGE / 2}`})`
+  );
+  const edges = rowsRead(plans, "workflow_edges");
+  assert(edges < 20 * LARGE, `${edges} edges read of ${LARGE}`);
+});
+
 /** Blocks of the database that a query touched, with all that ran inside of it. */
 async function blocksRead(query: string, parameter: string): Promise<number> {
   const [row] = await db.sql.unsafe(`explain (analyze, buffers, format json) ${query}`, [parameter]);
