@@ -23,6 +23,12 @@ const SCHEMA = `
   create table public.visits (
     place_id integer references public.places, maker_id integer references public.makers, primary key (place_id, maker_id)
   );
+  create table public.seats (hall integer, number integer, note text, primary key (hall, number));
+  create table public.tickets (
+    id integer primary key, hall integer, number integer, constraint its_seat foreign key (hall, number) references public.seats
+  );
+  insert into public.seats values (1, 1, 'aisle'), (1, 2, 'window');
+  insert into public.tickets values (1, 1, 2);
   insert into public.makers values (1, 'Ada');
   insert into public.places values (1);
   insert into public.visits values (1, 1);
@@ -176,6 +182,15 @@ Deno.test("a table between two others is one whose primary key holds a key to ea
   const { status, error } = await service().from("sightings").select("id, parts(name)");
   assertEquals([status, error?.code], [400, "PGRST200"]);
   assertEquals((await service().from("things").select("id, things(id)")).error?.code, "PGRST200");
+});
+
+Deno.test("a key of several columns is embedded by all of them, also where it is named", async () => {
+  for (const hint of ["", "!its_seat", "!its_seat!inner"]) {
+    const { data } = await service().from("tickets").select(`id, seats${hint}(note)`);
+    assertEquals<unknown>(data, [{ id: 1, seats: { note: "window" } }]);
+  }
+  const { data } = await service().from("seats").select("note, tickets(id)").order("number");
+  assertEquals(data, [{ note: "aisle", tickets: [] }, { note: "window", tickets: [{ id: 1 }] }]);
 });
 
 Deno.test("a function that is called by GET gets its arguments as they were written, and filters beside them", async () => {
