@@ -201,6 +201,12 @@ Deno.test("a function that is called by GET gets its arguments as they were writ
   assertEquals(await idsOf(some.neq("id", 2).eq("note", "x := 5")), [4]);
 });
 
+Deno.test("a table that is not there is refused as one, whatever is asked of it", async () => {
+  const none = service().from("nowhere");
+  const answers = [await none.select("id"), await none.insert({ id: 1 }), await none.update({ id: 1 }).eq("id", 1)];
+  assertEquals(answers.map(({ status, error }) => [status, error?.code]), Array(3).fill([404, "PGRST205"]));
+});
+
 Deno.test("embedded rows may end with a path into JSON", async () => {
   const { data } = await service().from("makers").select("name, things(id, data->a)");
   assertEquals(data, [{ name: "Ada", things: [{ id: 1, a: 1 }] }]);
