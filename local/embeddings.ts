@@ -20,8 +20,14 @@ export class NoRelationship extends Error {
   }
 }
 
-/** The names by which a way from one table to another can be hinted at. */
-function waysBetween({ foreign_keys, primary_keys }: Introspection, parent: string, target: string): string[] {
+interface Way {
+  /** By which it can be hinted at. */
+  name: string;
+  /** Of a key of several columns that is hinted at, lite compares the first alone. */
+  isHintable: boolean;
+}
+
+function waysBetween({ foreign_keys, primary_keys }: Introspection, parent: string, target: string): Way[] {
   const keys = Map.groupBy(
     foreign_keys.filter(({ schema }) => schema === "public"),
     ({ table, foreign_key_name }) => `${table}.${foreign_key_name}`,
@@ -33,9 +39,12 @@ function waysBetween({ foreign_keys, primary_keys }: Introspection, parent: stri
     keys.filter((other) => other !== one && isFrom(one[0].table, target)(other)).filter((other) => {
       const primary = primary_keys.find(({ schema, table }) => schema === "public" && table === one[0].table);
       return [...one, ...other].every(({ column }) => primary?.columns.includes(column));
-    }).map(() => one[0].table)
+    }).map(() => ({ name: one[0].table, isHintable: true }))
   );
-  return [...direct.map(([{ foreign_key_name }]) => String(foreign_key_name)), ...between];
+  return [
+    ...direct.map((key) => ({ name: String(key[0].foreign_key_name), isHintable: key.length === 1 })),
+    ...between,
+  ];
 }
 
 /** The table that an embedding names: by itself, by a foreign key to it, or by that key's column. */
@@ -56,12 +65,14 @@ function hinted(columns: string, parent: string | undefined, known: Introspectio
     const [, before = "", name = "", hints = "", open, inner = "", close] = EMBEDDING.exec(part) ?? [];
     if (open === undefined) return part;
     const target = tableNamed(known, parent, name);
+    const ways = target === name ? waysBetween(known, parent, target) : [];
     const isOpen = target === name && !HINT.test(hints);
-    const ways = isOpen ? waysBetween(known, parent, target) : [];
     if (isOpen && ways.length === 0) throw new NoRelationship(parent, target);
+    const given = hints.split("!").filter((hint) => !ways.some((way) => way.name === hint && !way.isHintable));
+    const [way, ...others] = ways;
     // A key from a table to itself leads both ways.
-    const hint = ways.length === 1 && target !== parent ? `!${ways[0]}` : "";
-    return before + name + hint + hints + open + hinted(inner, target, known) + close;
+    if (isOpen && way?.isHintable && others.length === 0 && target !== parent) given.splice(1, 0, way.name);
+    return before + name + given.join("!") + open + hinted(inner, target, known) + close;
   }).join(",");
 }
 

@@ -198,7 +198,7 @@ export function openDataConnection(
     },
   });
   keepPlaces(connection.driver);
-  const { withContext } = connection;
+  const { onPostgrestAST, withContext } = connection;
   return Object.assign(connection, {
     // Lite's own version grants every table of every schema with RLS to anon: it would undo the migrations' revokes.
     ensureRlsContext: () => Promise.resolve(true),
@@ -207,9 +207,10 @@ export function openDataConnection(
       const claims = context.auth?.jwt ?? { role };
       return applySettings(transaction, requestSettings(role, claims, searchPath));
     },
-    onPostgrestAST(read: { type: string }) {
+    async onPostgrestAST(...request: Parameters<typeof onPostgrestAST>) {
+      const read = await onPostgrestAST.apply(connection, request);
       noteRead(read);
-      return Promise.resolve(read);
+      return read;
     },
     async withContext(...[vars, work, options]: Parameters<PostgresConnection["withContext"]>) {
       const answer = async (db: Parameters<typeof work>[0]) => {

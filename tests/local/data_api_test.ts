@@ -23,6 +23,12 @@ const SCHEMA = `
   create table public.visits (
     place_id integer references public.places, maker_id integer references public.makers, primary key (place_id, maker_id)
   );
+  create table public.seats (hall integer, number integer, note text, primary key (hall, number));
+  create table public.tickets (
+    id integer primary key, hall integer, number integer, constraint its_seat foreign key (hall, number) references public.seats
+  );
+  insert into public.seats values (1, 1, 'aisle'), (1, 2, 'window');
+  insert into public.tickets values (1, 1, 2);
   insert into public.makers values (1, 'Ada');
   insert into public.places values (1);
   insert into public.visits values (1, 1);
@@ -82,7 +88,7 @@ Deno.test("a name or a key that reads like a parameter stays one, and no value g
 });
 
 Deno.test("a quote inside a value of a tree is part of it", async () => {
-  assertEquals(await idsOf(things().or('name.eq.5" wide,id.eq.2')), [2]);
+  assertEquals(await idsOf(things().or('name.eq.5",id.eq.2,name.eq.6"')), [2]);
 });
 
 Deno.test("a value that no text can hold is refused as one", async () => {
@@ -178,12 +184,27 @@ Deno.test("a table between two others is one whose primary key holds a key to ea
   assertEquals((await service().from("things").select("id, things(id)")).error?.code, "PGRST200");
 });
 
+Deno.test("a key of several columns is embedded by all of them, also where it is named", async () => {
+  for (const hint of ["", "!its_seat", "!its_seat!inner"]) {
+    const { data } = await service().from("tickets").select(`id, seats${hint}(note)`);
+    assertEquals<unknown>(data, [{ id: 1, seats: { note: "window" } }]);
+  }
+  const { data } = await service().from("seats").select("note, tickets(id)").order("number");
+  assertEquals(data, [{ note: "aisle", tickets: [] }, { note: "window", tickets: [{ id: 1 }] }]);
+});
+
 Deno.test("a function that is called by GET gets its arguments as they were written, and filters beside them", async () => {
   for (const said of ["true", "null", "{}", " padded ", '"quoted"', "1e3", "eq.5"]) {
     assertEquals((await service().rpc("as_said", { said }, { get: true })).data, said);
   }
   const some = service().rpc("all_things", { above: 1 }, { get: true }).select("id");
   assertEquals(await idsOf(some.neq("id", 2).eq("note", "x := 5")), [4]);
+});
+
+Deno.test("a table that is not there is refused as one, whatever is asked of it", async () => {
+  const none = service().from("nowhere");
+  const answers = [await none.select("id"), await none.insert({ id: 1 }), await none.update({ id: 1 }).eq("id", 1)];
+  assertEquals(answers.map(({ status, error }) => [status, error?.code]), Array(3).fill([404, "PGRST205"]));
 });
 
 Deno.test("embedded rows may end with a path into JSON", async () => {
@@ -238,7 +259,7 @@ Deno.test("a row that is put is found by its key", async () => {
   const put = (body: unknown) =>
     fetch(`${stack.url}/rest/v1/makers?id=eq.2`, {
       method: "PUT",
-      headers: { apikey: stack.secretKey, "content-type": "application/json" },
+      headers: { apikey: stack.secretKey, "content-type": "application/json", prefer: "count=exact" },
       body: JSON.stringify(body),
     });
   const answers = [await put({ id: 3, name: "Bob" }), await put({ id: 2, name: "Bob" })];

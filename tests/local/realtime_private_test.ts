@@ -15,7 +15,12 @@ async function createTeam(): Promise<Team> {
   const [owner, viewer, stranger] = await Promise.all([signUp(), signUp(), signUp()]);
   const projectId = await createProject(owner);
   await addMember(owner, projectId, viewer, "viewer");
-  return { owner, viewer, stranger, projectId, topic: `project:${projectId}` };
+  const topic = `project:${projectId}`;
+  // Whoever listens from now on is told nothing more of how the team was made.
+  await using witness = await listen(worker(), topic, isPrivate);
+  await told(topic, 0);
+  await eventually(() => Promise.resolve(witness.heard), (heard) => heard.some(({ event }) => event === "told"));
+  return { owner, viewer, stranger, projectId, topic };
 }
 
 const told = (topic: string, n: number) =>

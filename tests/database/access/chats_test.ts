@@ -62,6 +62,12 @@ Deno.test("who has written too much into a chat keeps nobody else from writing t
   for (const person of [project.editor, project.owner]) await write(session, person);
 });
 
+Deno.test("who has written too much into one chat may write into another", async () => {
+  const { project, session } = await nearlyFilledBy("viewer");
+  await write(session, project.viewer);
+  await write(await createChatSession(db, project.id, project.owner, true), project.viewer);
+});
+
 Deno.test("people write into a chat of their own as much as they like", async () => {
   const { project, session } = await nearlyFilledBy("owner");
   for (let count = 0; count < 2; count++) await write(session, project.owner);
