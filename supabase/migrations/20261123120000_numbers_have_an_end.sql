@@ -94,7 +94,7 @@ begin
     perform private.refuse_field('messages', private.long_number_rule());
   end if;
   if octet_length(p_error_message) > 1048576
-    -- Text is at most thirty times as long as what is stored, and next to always less than twice: only what may be too long is written out to be measured.
+    -- Text is next to always less than twice as long as what is stored, and thirty times at most: what is large is measured.
     or (pg_column_size(p_output_data) > 131072 and octet_length(p_output_data::text) > 1048576)
    then
     perform private.refuse('payload_too_large', 'output_data and error_message may have 1 MiB each.');
