@@ -37,6 +37,12 @@ const NO_KEY = {
 };
 const WRONG_KEY = { message: "Invalid API key", hint: "Double check your Supabase `apikey`" };
 
+/**
+ * A name of this machine, which no other can take. A page may give a name of its own our address after it was loaded, and
+ * reads then what is of its origin.
+ */
+const isOurs = ({ hostname }: URL): boolean => /^((.+\.)?localhost|127(\.\d+){3}|\[::1\])$/.test(hostname);
+
 /** Methods that fetch refuses to pass on, or takes for another one, which is written in capitals. */
 const NOT_FOR_FETCH = /^(CONNECT|TRACE|TRACK)$|[a-z]/;
 
@@ -109,7 +115,11 @@ export function startGateway(options: GatewayOptions): Gateway {
     const service = services.find(([prefix]) => url.pathname === prefix || url.pathname.startsWith(`${prefix}/`));
     if (service) return allowAnyOrigin(await service[1](request, url, credentials));
     // For people at this machine, without a key: a page that they visit must not read the links in it.
-    if (url.pathname === "/mail") return await options.mail.fetch(request, credentials.caller.role === "service_role");
+    if (url.pathname === "/mail") {
+      const isTrusted = credentials.caller.role === "service_role";
+      if (isTrusted || isOurs(url)) return await options.mail.fetch(request, isTrusted);
+      return refuse(403, { message: "Under another name than localhost the mail takes the secret key" });
+    }
     if (url.pathname === "/") return indexPage(url.origin);
     return refuse(404, { message: "no Route matched with those values" });
   }

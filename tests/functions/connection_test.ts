@@ -175,3 +175,60 @@ Deno.test("connection: one that ended while nobody used it is opened again", asy
   await new Promise((resolve) => setTimeout(resolve, 200));
   assertEquals((await start(process, team.editor.token)).status, 201);
 });
+
+/** The database's own words, until `endNext()`: the next statement is then ended when its row has been sent. */
+function startProxy(): { url: string; endNext(): void } & AsyncDisposable {
+  const { hostname, port } = new URL(stack.databaseUrl);
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const connections: Deno.TcpConn[] = [];
+  let isDue = false;
+  const fields = ["SERROR", "VERROR", "C57014", "Mcanceling statement due to statement timeout", ""].join("\0") + "\0";
+  const text = new TextEncoder().encode(fields);
+  const cancelled = new Uint8Array([69, 0, 0, 0, text.length + 4, ...text]); // "E" and its length.
+
+  async function answer(client: Deno.TcpConn): Promise<void> {
+    const server = await Deno.connect({ hostname, port: Number(port) });
+    connections.push(client, server);
+    client.readable.pipeTo(server.writable).catch(() => {});
+    const writer = client.writable.getWriter();
+    let rest = new Uint8Array();
+    for await (const chunk of server.readable) {
+      rest = new Uint8Array([...rest, ...chunk]);
+      for (let size = 0; rest.length > 4; rest = rest.slice(size)) {
+        size = new DataView(rest.buffer).getUint32(1) + 1;
+        if (rest.length < size) break;
+        // "C": the command is complete.
+        const isEnded = isDue && rest[0] === 67;
+        if (isEnded) isDue = false;
+        await writer.write(isEnded ? cancelled : rest.slice(0, size));
+      }
+    }
+  }
+  void (async () => {
+    for await (const client of listener) answer(client).catch(() => {});
+  })().catch(() => {});
+  const url = new URL(stack.databaseUrl);
+  url.port = String(listener.addr.port);
+  return {
+    url: url.href,
+    endNext: () => void (isDue = true),
+    [Symbol.asyncDispose]() {
+      listener.close();
+      for (const connection of connections) {
+        try {
+          connection.close();
+        } catch { /* It has ended. */ }
+      }
+      return Promise.resolve();
+    },
+  };
+}
+
+Deno.test("connection: after a statement that was ended when its row was on the way the next one is answered", async () => {
+  await using proxy = startProxy();
+  await using process = await startWith({ SUPABASE_DB_URL: proxy.url, SUPABASE_URL: "http://127.0.0.1:9" });
+  const statuses = [(await start(process, team.editor.token)).status];
+  proxy.endNext();
+  for (let call = 0; call < 3; call++) statuses.push((await start(process, team.editor.token)).status);
+  assertEquals(statuses, [201, 503, 201, 201]);
+});

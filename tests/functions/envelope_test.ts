@@ -151,3 +151,20 @@ Deno.test("envelope: functions.invoke hands a refusal's code to its caller", asy
   assert(context instanceof Response, String(error));
   assertEquals([context.status, (await context.json()).error.code], [404, "project_not_found"]);
 });
+
+Deno.test("envelope: no answer may be kept on the way, refusals and files of text among them", async () => {
+  const owner = await signUp("owner");
+  const project_id = await createProject(owner);
+  const asked = [
+    `save-artifact/snapshot?project_id=${project_id}`,
+    `save-artifact/snapshot?project_id=${project_id}&format=zip`,
+    `invite-collaborator?project_id=${crypto.randomUUID()}`,
+    "upload-file/nowhere",
+    ...FUNCTIONS.map((name) => `${name}/health`),
+  ];
+  for (const path of asked) {
+    const response = await send(path, { headers: { apikey: stack.secretKey } });
+    await response.body?.cancel();
+    assertEquals([path, response.headers.get("cache-control")], [path, "no-store"]);
+  }
+});

@@ -1,6 +1,7 @@
 // Outgoing mail: kept, shown, and led to this stack's own URL.
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { createClient } from "@supabase/supabase-js";
+import { request } from "node:http";
 import { type Fixture, startFixture } from "./fixture.ts";
 
 let stack: Fixture;
@@ -48,6 +49,25 @@ Deno.test("no page of another origin can read the mail", async () => {
   const response = await fetch(`${stack.url}/mail`, { headers: { origin: "https://evil.example" } });
   await response.body?.cancel();
   assertEquals([response.status, response.headers.get("access-control-allow-origin")], [200, null]);
+});
+
+/** The status of a request to this stack under another name. */
+const statusAs = (host: string, headers: Record<string, string> = {}) =>
+  new Promise<number | undefined>((resolve, reject) => {
+    const asked = request(`${stack.url}/mail`, { headers: { host, ...headers } }, (response) => {
+      response.resume();
+      resolve(response.statusCode);
+    });
+    asked.on("error", reject).end();
+  });
+
+Deno.test("a page whose name was given this machine's address cannot read the mail", async () => {
+  const { port } = new URL(stack.url);
+  const ours = ["localhost", "app.localhost", "127.0.0.1", "[::1]"].map((name) => `${name}:${port}`);
+  const others = ["evil.example", "localhost.evil.example", "127.0.0.1.evil.example", "192.0.2.1"];
+  assertEquals(await Promise.all(ours.map((host) => statusAs(host))), [200, 200, 200, 200]);
+  assertEquals(await Promise.all(others.map((host) => statusAs(host))), [403, 403, 403, 403]);
+  assertEquals(await statusAs("evil.example", { apikey: stack.secretKey }), 200);
 });
 
 Deno.test("the page shows a message's text, and never runs what is in it", async () => {

@@ -31,6 +31,8 @@ export function createApp(
     context.set("requestId", requestIdOf(context.req.header("x-request-id")));
     await next();
     context.header("x-request-id", context.var.requestId);
+    // A worker's request carries no Authorization, without which caches on the way may keep what they like.
+    context.header("cache-control", "no-store");
   });
   app.use(cors({
     origin: "*",

@@ -6,6 +6,7 @@ import { HTTPException } from "hono/http-exception";
 import type { Operation } from "../../../shared/contract/operation.ts";
 import type { Database } from "../../../shared/database.types.ts";
 import { OperationError } from "./errors.ts";
+import { Remembered } from "./remembered.ts";
 
 /** What a request carries through the router. */
 export interface Env {
@@ -25,16 +26,14 @@ const WANTED = {
 
 /** How long a checked credential is taken without checking again, in milliseconds; a token's own end comes first. */
 const REMEMBERED_MS = 60_000;
-const MAX_REMEMBERED = 500;
 
 /** Checked credentials, by the very headers they came in: making two clients costs more than the rest of a request. */
-const remembered = new Map<string, { until: number; supabaseContext: Env["Variables"]["supabaseContext"] }>();
+const remembered = new Remembered<Env["Variables"]["supabaseContext"]>();
 
 function remember(credentials: string, supabaseContext: Env["Variables"]["supabaseContext"]): void {
   const tokenEnd = supabaseContext.jwtClaims?.exp;
   const until = Math.min(Date.now() + REMEMBERED_MS, typeof tokenEnd === "number" ? tokenEnd * 1000 : Infinity);
-  if (remembered.size >= MAX_REMEMBERED) remembered.clear();
-  remembered.set(credentials, { until, supabaseContext });
+  remembered.set(credentials, supabaseContext, until);
 }
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
@@ -61,12 +60,12 @@ export function authenticate(callers: Operation["callers"]): MiddlewareHandler<E
     const credentials = JSON.stringify([callers, req.header("apikey"), req.header("authorization")]);
     const known = remembered.get(credentials);
     // The adapter leaves a context alone that is already there.
-    if (known && known.until > Date.now()) context.set("supabaseContext", known.supabaseContext);
+    if (known) context.set("supabaseContext", known);
     try {
       // It is typed for an app that keeps nothing else in its context.
       return await check(context as unknown as Parameters<typeof check>[0], async () => {
         requirePerson(context.var.supabaseContext);
-        if (!known || known.until <= Date.now()) remember(credentials, context.var.supabaseContext);
+        if (!known) remember(credentials, context.var.supabaseContext);
         await next();
       });
     } catch (error) {

@@ -79,6 +79,12 @@ async function withConnection<Result>(holder: Caller["holder"], work: (sql: Sql)
   });
 }
 
+/**
+ * The rows that are there. After a statement that was ended when its row was on the way, as by its timeout, the library
+ * goes on counting: the next answer on that connection has an empty place before it.
+ */
+const present = <Row>(rows: readonly Row[]): Row[] => rows.filter(() => true);
+
 /** The arguments of a door and their types, asked for once. */
 const signatures = new Map<string, Promise<Map<string, string>>>();
 
@@ -89,7 +95,7 @@ async function readSignature(sql: Sql, name: string): Promise<Map<string, string
      where p.pronamespace = 'public'::regnamespace and p.proname = $1`,
     [name],
   );
-  return new Map(rows.map((row) => [row.name, row.type]));
+  return new Map(present(rows).map((row) => [row.name, row.type]));
 }
 
 function signatureOf(sql: Sql, name: string): Promise<Map<string, string>> {
@@ -129,7 +135,7 @@ export async function callAs(caller: Caller, name: string, args: Record<string, 
       const values = given.map(([key, value]) => asText(value, types.get(key) ?? "text"));
       const parameters = [caller.role, JSON.stringify(caller.claims), ...values];
       const rows = await sql.unsafe<{ answer: unknown }[]>(statement, parameters, { prepare: true });
-      return rows[0]?.answer;
+      return present(rows)[0]?.answer;
     });
   } catch (error) {
     const code = error instanceof Error && "code" in error ? String(error.code) : "";

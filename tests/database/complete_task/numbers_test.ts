@@ -40,16 +40,35 @@ Deno.test("an output with numbers that JavaScript writes is taken, the largest a
   assertEquals((await run.output("a")).x, x);
 });
 
-Deno.test("of a batch only the report with such numbers is refused", async () => {
+Deno.test("artifacts and messages with such numbers are refused before anything is made of them", async () => {
+  const run = await startRun(db, graph([["a", "b"]]));
+  const { id, lease_token } = await run.lease("a");
+  const list = `[${numbers(LONG["before the point"])}]`;
+  const refusals = await Promise.all([["artifacts", list, null], ["messages", null, list]].map(async (
+    [field, artifacts, messages],
+  ) => {
+    const reported = db.sql`
+      select private.complete_task(
+        ${id}, ${lease_token}, 'completed', null, null, null, null, ${artifacts ?? null}::text::jsonb,
+        ${messages ?? null}::text::jsonb
+      )`;
+    return [field, fieldOf(await refused(reported))];
+  }));
+  assertEquals(refusals, [
+    ["artifacts", ["validation_failed", "artifacts"]],
+    ["messages", ["validation_failed", "messages"]],
+  ]);
+});
+
+Deno.test("a batch with such numbers anywhere is refused", async () => {
   const run = await startRun(db, graph([["a", "c"], ["b", "c"]]));
-  const [long, short] = [await run.lease("a"), await run.lease("b")].map(({ id, lease_token }) =>
+  const [one, other] = [await run.lease("a"), await run.lease("b")].map(({ id, lease_token }) =>
     `"task_id": "${id}", "lease_token": "${lease_token}", "status": "completed"`
   );
-  const results = `[{${long}, "output_data": ${numbers(LONG["before the point"])}}, {${short}}]`;
-  const [row] = await db.sql`select private.complete_tasks(${results}::text::jsonb) as answer`;
-  const codes = row?.answer.results.map((result: { error?: { code: string } }) => result.error?.code);
-  assertEquals(codes, ["validation_failed", undefined]);
-  assertEquals(await run.statuses(), { a: "running", b: "completed", c: "blocked" });
+  const results = `[{${one}, "label": ${numbers(LONG["before the point"])}}, {${other}}]`;
+  const refusal = await refused(db.sql`select private.complete_tasks(${results}::text::jsonb)`);
+  assertEquals(fieldOf(refusal), ["validation_failed", "results"]);
+  assertEquals(await run.statuses(), { a: "running", b: "running", c: "blocked" });
 });
 
 Deno.test("an input with such numbers is refused, at a start and at a fork", async () => {
@@ -69,10 +88,14 @@ Deno.test("an input with such numbers is refused, at a start and at a fork", asy
   }
 });
 
-Deno.test("an input that a mapping multiplies up to such numbers is refused", async () => {
-  const factors = Array(10).fill("$.n").join(" * ");
-  const input = Object.fromEntries(Array.from({ length: 20 }, (_, index) => [`key${index}`, factors]));
-  const run = await startRun(db, graph([["a", "b"]], { b: { input } }), { n: 1e300 });
-  const refusal = await run.refused("a", { output_data: {} });
-  assertEquals([refusal.code, refusal.details], ["payload_too_large", { node_id: "b" }]);
+Deno.test("what a mapping multiplies up to such a number is null", async () => {
+  const times = (count: number) => Array(count).fill("$.n").join(" * ");
+  const input = { small: times(1), large: times(10), tiny: "$.m * $.m", list: "$.list" };
+  const run = await startRun(db, graph([["a", "b"]], { b: { input } }), {
+    n: 1e300,
+    m: 1e-300,
+    list: [1e300],
+  });
+  await run.complete("a");
+  assertEquals(await run.input("b"), { small: 1e300, large: null, tiny: null, list: [1e300] });
 });

@@ -1,5 +1,5 @@
 // complete_task: what would make an input or a gathered output too large is refused, and the task goes on running.
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertStringIncludes } from "@std/assert";
 import { callDoor, shareDatabase } from "../../support/database.ts";
 import { createProject, createWorkflow, executionRow, expireLeases, graph } from "../../support/factories.ts";
 import { oneAttempt, startRun } from "../../support/run.ts";
@@ -87,6 +87,20 @@ const claimInTime = async (execution_id: string) =>
     await tx`set local statement_timeout = '2s'`;
     return await callDoor(tx, "claim_tasks", { worker_id: "w", agent_types: ["architect"], limit: 9, execution_id });
   });
+
+Deno.test("a condition that would take for ever ends with the time of what a scheduler calls", async () => {
+  const run = await startRun(db, conditional({}), { list });
+  await run.claim();
+  await expireLeases(db, run.id);
+  const [row] = await db.sql`select private.sweep_command() as command`;
+  assertStringIncludes(row?.command, "'8s'");
+  // A session of its own, as a scheduler has it, with a second instead of eight.
+  const session = db.connect();
+  await session.unsafe(row?.command.replace("'8s'", "'1s'")).simple();
+  await session.end();
+  const { status, error_message } = await executionRow(db, run.id);
+  assertEquals([status, error_message], ["failed", "What follows in this workflow took longer than a statement may."]);
+});
 
 Deno.test("a condition that would take for ever behind a dead worker ends its execution instead of every claim", async () => {
   const run = await startRun(db, conditional({}), { list });

@@ -179,3 +179,36 @@ Deno.test("nobody can read a token's hash, not even a worker", async () => {
     assertEquals((await refused(read)).sqlstate, "42501");
   }
 });
+
+Deno.test("what a mail would read as more than one address, or as another, is refused", async () => {
+  const project = await createProject(db);
+  const hostile = [
+    "a,b@example.com",
+    "x<somebody@example.com>",
+    "group:a@example.com;",
+    '"a"@example.com',
+    "a@[127.0.0.1]",
+  ]
+    .concat(
+      "a(b)@example.com",
+      "a\u0001@example.com",
+      "a\u202e@example.com",
+      "a\u200b@example.com",
+      "a\\b@example.com",
+    );
+  for (const email of hostile) {
+    const request = await invitation(project, { email });
+    const { code, details } = await db.refusal(project.owner.actor, "invite_collaborator", request);
+    assertEquals([email, code, (details.fields as { path: string }[])[0]?.path], [email, "validation_failed", "email"]);
+  }
+});
+
+Deno.test("addresses that are only unusual are taken", async () => {
+  const project = await createProject(db);
+  for (
+    const email of ["o'neil+tag@sub.example.com", "user!name@localhost", "grüße@exämple.example", "a_b=c@example.com"]
+  ) {
+    const answer = await db.rpc(project.owner.actor, "invite_collaborator", await invitation(project, { email }));
+    assertEquals(answer.invitation.email, email);
+  }
+});

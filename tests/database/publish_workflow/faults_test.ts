@@ -101,6 +101,17 @@ const table: [string, string, unknown, { node?: string; edge?: string }][] = [
   }, { edge: "edges[1]" }],
   ["an edge that leaves the end", "invalid_edge", graph([["a", "__end__"], ["__end__", "b"]]), { edge: "__end__ → b" }],
   ["an edge into the start", "invalid_edge", graph([["a", "__start__"], ["a", "b"]]), { edge: "a → __start__" }],
+  ["a condition with a number of a hundred thousand digits", "bad_jsonpath", withEdge({ when: "$.a == 1e131071" }), {
+    edge: "a → b",
+  }],
+  [
+    "an input with a number of as many behind the point, amid comments",
+    "bad_jsonpath",
+    withNode({
+      input: { x: '$.a /* " */ * 1.5e-1_6_3_8_3 /* " */' },
+    }),
+    { node: "a" },
+  ],
   ["a condition that is no jsonpath", "bad_jsonpath", withEdge({ when: "$.a ==" }), { edge: "a → b" }],
   ["a label that is a number", "invalid_edge", withEdge({ label: 1 }), { edge: "a → b" }],
   ["an empty label", "invalid_edge", withEdge({ label: "" }), { edge: "a → b" }],
@@ -382,4 +393,10 @@ Deno.test("the list of a node that is no map is read by nobody, and keeps nothin
   const workflow_id = await createWorkflow(db, project, graph([["a", "b"]], { a: { over: "all of it (x" } }));
   const { version } = await db.rpc(project.editor.actor, "publish_workflow", { workflow_id });
   assertEquals(version, 1);
+});
+
+Deno.test("what only looks like a number of many digits may stand in a path: names, texts, comments, and what a double holds", async () => {
+  const paths = ["$.type2024 == 1", "$.e12345", '$."1e99999" == 1', "$.é1e12345 == 1", "$.n < 1e308 /* 1e99999 */"]
+    .concat('$.id == "4e123456-4000-8000-9000-1e1234567890"');
+  for (const when of paths) assertEquals([when, await faultsOf(withEdge({ when }))], [when, []]);
 });
