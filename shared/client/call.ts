@@ -3,6 +3,7 @@ import type { SupabaseClient } from "@supabase/supabase-js";
 import type { Database } from "../database.types.ts";
 import { GenesisError, toGenesisError } from "./error.ts";
 import type { Route } from "./operations.ts";
+import { asSomebody } from "./person.ts";
 
 export type Client = SupabaseClient<Database>;
 
@@ -49,11 +50,15 @@ function address(route: Route, input: Fields): { path: string; rest: Fields } {
 }
 
 /** Calls an operation. Throws a GenesisError, or the signal's reason when the caller gave it up. */
-export async function call(
+export function call(supabase: Client, route: Route, input: Fields, options: CallOptions = {}): Promise<unknown> {
+  return asSomebody(supabase, () => request(supabase, route, input, options), options.signal);
+}
+
+async function request(
   supabase: Client,
   route: Route,
   input: Fields,
-  { signal, timeoutMs = route.body === "multipart" ? 600_000 : 60_000 }: CallOptions = {},
+  { signal, timeoutMs = route.body === "multipart" ? 600_000 : 60_000 }: CallOptions,
 ): Promise<unknown> {
   signal?.throwIfAborted();
   const { path, rest } = address(route, input);

@@ -16,6 +16,25 @@ async function isBetweenTokens(supabase: Client, signal: AbortSignal | undefined
   }
 }
 
+/**
+ * What is refused to a client that asks as nobody, because its session cannot be renewed just now, is `unavailable`: it
+ * says nothing about the person, who is not to be led to a login page.
+ */
+export async function asSomebody<Answer>(
+  supabase: Client,
+  request: () => PromiseLike<Answer>,
+  signal?: AbortSignal,
+): Promise<Answer> {
+  try {
+    return await request();
+  } catch (thrown) {
+    const isNobodys = thrown instanceof GenesisError && thrown.code === "unauthorized";
+    if (!isNobodys || !await isBetweenTokens(supabase, signal)) throw thrown;
+    const message = "The session cannot be renewed just now; try again.";
+    throw new GenesisError("unavailable", message, {}, thrown.request_id, { cause: thrown });
+  }
+}
+
 /** Whether the same request, sent again later, has a chance after this failure. */
 export type MayPass = (error: GenesisError, signal?: AbortSignal) => Promise<boolean>;
 
