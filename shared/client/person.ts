@@ -50,11 +50,9 @@ export function asThePerson(supabase: Client): MayPass {
   };
 }
 
-/** The person's id; null for a worker, and for nobody. */
-export async function personOf(supabase: Client): Promise<string | null> {
+/** Whose token it is that Realtime holds: the person's id; null for a worker, and for nobody. */
+export function personNow(supabase: Client): string | null {
   try {
-    // Realtime holds the token of every client, with a session or with a callback of its own.
-    await supabase.realtime.setAuth();
     const [, claims = ""] = supabase.realtime.accessTokenValue?.split(".") ?? [];
     const { sub } = JSON.parse(atob(claims.replaceAll("-", "+").replaceAll("_", "/")));
     return typeof sub === "string" ? sub : null;
@@ -62,6 +60,12 @@ export async function personOf(supabase: Client): Promise<string | null> {
     // A key is no token.
     return null;
   }
+}
+
+/** The same, once the token was asked for: Realtime holds that of every client, with a session or a callback of its own. */
+export async function personOf(supabase: Client): Promise<string | null> {
+  await supabase.realtime.setAuth().catch(() => {});
+  return personNow(supabase);
 }
 
 /**
