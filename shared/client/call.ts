@@ -3,6 +3,7 @@ import type { SupabaseClient } from "@supabase/supabase-js";
 import type { Database } from "../database.types.ts";
 import { GenesisError, toGenesisError } from "./error.ts";
 import type { Route } from "./operations.ts";
+import { LONGEST_TIMER_MS } from "./pause.ts";
 import { asSomebody } from "./person.ts";
 
 export type Client = SupabaseClient<Database>;
@@ -66,7 +67,7 @@ async function request(
     method: route.method,
     ...(route.body === "multipart" && { body: toForm(rest) }),
     ...(route.body === "json" && { body: toJson(rest), headers: { "Content-Type": "application/json" } }),
-    timeout: timeoutMs,
+    timeout: Math.min(LONGEST_TIMER_MS, timeoutMs),
     ...(signal && { signal }),
   });
   // 204 has no body, which supabase-js reads as an empty text.
