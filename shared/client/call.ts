@@ -3,6 +3,8 @@ import type { SupabaseClient } from "@supabase/supabase-js";
 import type { Database } from "../database.types.ts";
 import { GenesisError, toGenesisError } from "./error.ts";
 import type { Route } from "./operations.ts";
+import { LONGEST_TIMER_MS } from "./pause.ts";
+import { asSomebody } from "./person.ts";
 
 export type Client = SupabaseClient<Database>;
 
@@ -49,11 +51,15 @@ function address(route: Route, input: Fields): { path: string; rest: Fields } {
 }
 
 /** Calls an operation. Throws a GenesisError, or the signal's reason when the caller gave it up. */
-export async function call(
+export function call(supabase: Client, route: Route, input: Fields, options: CallOptions = {}): Promise<unknown> {
+  return asSomebody(supabase, () => request(supabase, route, input, options), options.signal);
+}
+
+async function request(
   supabase: Client,
   route: Route,
   input: Fields,
-  { signal, timeoutMs = route.body === "multipart" ? 600_000 : 60_000 }: CallOptions = {},
+  { signal, timeoutMs = route.body === "multipart" ? 600_000 : 60_000 }: CallOptions,
 ): Promise<unknown> {
   signal?.throwIfAborted();
   const { path, rest } = address(route, input);
@@ -61,7 +67,7 @@ export async function call(
     method: route.method,
     ...(route.body === "multipart" && { body: toForm(rest) }),
     ...(route.body === "json" && { body: toJson(rest), headers: { "Content-Type": "application/json" } }),
-    timeout: timeoutMs,
+    timeout: Math.min(LONGEST_TIMER_MS, timeoutMs),
     ...(signal && { signal }),
   });
   // 204 has no body, which supabase-js reads as an empty text.

@@ -6,7 +6,7 @@ import type { Client } from "./call.ts";
 import { GenesisError } from "./error.ts";
 import { disconnect, disconnected, watchdogOf } from "./handshake.ts";
 import { inTime } from "./in_time.ts";
-import { onPersonChange, personOf } from "./person.ts";
+import { onPersonChange, personNow, personOf } from "./person.ts";
 
 /** A broadcast: what happened, in ids and states. */
 export interface Message {
@@ -134,6 +134,8 @@ class SharedChannel {
     this.#channel = channel;
     channel.subscribe((status, error) => {
       if (channel !== this.#channel) return;
+      // A token that comes while a channel joins does not reach it: somebody else would be told what this person may see.
+      if (status === "SUBSCRIBED" && personNow(this.supabase) !== person) return this.joinAnew();
       this.#tell(status === "SUBSCRIBED", error && refusalOf(error));
       if (this.#isJoined) {
         this.#failures = 0;

@@ -3,6 +3,7 @@ import type { Json, Tables } from "../database.types.ts";
 import type { Client } from "./call.ts";
 import { dataOf, GenesisError } from "./error.ts";
 import { follow, type Reader, readOnce, type Watch, type WatchOptions } from "./follow.ts";
+import { asSomebody } from "./person.ts";
 import { sendOnce, type SendOptions } from "./send_once.ts";
 
 export type ChatSession = Tables<"chat_sessions">;
@@ -114,14 +115,15 @@ export function chatOf(supabase: Client, id: string): Chat {
   return {
     id,
     send: (message, options) => sendOnce(supabase, id, message, options),
-    async update(changes) {
-      const session = dataOf(
-        await supabase.from("chat_sessions").update(changes).eq("id", id).select("*").maybeSingle(),
-      );
-      if (!session) throw new GenesisError("session_not_found", "There is no such chat session of yours.");
-      return session;
-    },
-    read: ({ limit = 200, signal } = {}) => readOnce(messageReader(supabase, id, limit), signal),
+    update: (changes) =>
+      asSomebody(supabase, async () => {
+        const session = dataOf(
+          await supabase.from("chat_sessions").update(changes).eq("id", id).select("*").maybeSingle(),
+        );
+        if (!session) throw new GenesisError("session_not_found", "There is no such chat session of yours.");
+        return session;
+      }),
+    read: ({ limit = 200, signal } = {}) => readOnce(supabase, messageReader(supabase, id, limit), signal),
     watch: ({ limit = 200, ...options } = {}) => follow(supabase, () => messageReader(supabase, id, limit), options),
   };
 }

@@ -4,6 +4,7 @@ import { readChanges, readState } from "./execution_log.ts";
 import { follow, type Reader, type Watch, type WatchOptions } from "./follow.ts";
 import { inTime } from "./in_time.ts";
 import type { OutputOf } from "./operations.ts";
+import { asSomebody } from "./person.ts";
 
 export type Execution = OutputOf<"startWorkflow">["execution"];
 /** A task as members see it. */
@@ -95,7 +96,8 @@ export function executionOf(supabase: Client, id: string): ExecutionHandle {
     follow(supabase, () => executionReader(supabase, id, after), options);
   return {
     id,
-    read: ({ signal } = {}) => inTime((signal) => readState(supabase, id, signal), signal),
+    read: ({ signal } = {}) =>
+      asSomebody(supabase, () => inTime((signal) => readState(supabase, id, signal), signal), signal),
     watch,
     async finished(options) {
       for await (const view of watch(options)) if (isEnded(view.execution)) return view;

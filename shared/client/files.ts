@@ -3,6 +3,7 @@ import { call, type Client } from "./call.ts";
 import { dataOf, storedOf } from "./error.ts";
 import { inTime } from "./in_time.ts";
 import { OPERATIONS, type OutputOf } from "./operations.ts";
+import { asSomebody } from "./person.ts";
 import { type UploadOptions, uploadTo } from "./upload.ts";
 
 const BUCKET = "genesis-files";
@@ -33,15 +34,16 @@ export function filesOf(supabase: Client, projectId: string): Files {
     async upload(file, options = {}) {
       return await uploadTo(supabase, projectId, file, options);
     },
-    async list({ limit = 100, signal } = {}) {
-      const rows = await inTime(
-        (signal) =>
-          supabase.from("file_storage").select(COLUMNS).eq("project_id", projectId).eq("status", "ready")
-            .order("created_at", { ascending: false }).order("id").limit(limit).abortSignal(signal),
-        signal,
-      );
-      return dataOf(rows) as StoredFile[];
-    },
+    list: ({ limit = 100, signal } = {}) =>
+      asSomebody(supabase, async () => {
+        const rows = await inTime(
+          (signal) =>
+            supabase.from("file_storage").select(COLUMNS).eq("project_id", projectId).eq("status", "ready")
+              .order("created_at", { ascending: false }).order("id").limit(limit).abortSignal(signal),
+          signal,
+        );
+        return dataOf(rows) as StoredFile[];
+      }, signal),
     async url({ id }, { seconds, download } = {}) {
       const input = { file_id: id, expires_in_seconds: seconds, download };
       return (await call(supabase, OPERATIONS.downloadFile, input) as OutputOf<"downloadFile">).signed_url;

@@ -5,7 +5,7 @@ import { GenesisError, toGenesisError } from "./error.ts";
 import { inTime } from "./in_time.ts";
 import { jittered, pause } from "./pause.ts";
 import { listen } from "./channel.ts";
-import { asThePerson } from "./person.ts";
+import { asSomebody, asThePerson } from "./person.ts";
 import { Wakeup } from "./wakeup.ts";
 
 export interface WatchOptions {
@@ -105,8 +105,9 @@ async function* steps<Step>(
 }
 
 /** The first step of a watch and nothing more: no channel is joined for it. */
-export async function readOnce<Step>(reader: Reader<Step>, signal?: AbortSignal): Promise<Step> {
-  const { step } = await inTime((signal) => reader.look(null, signal), signal);
+export async function readOnce<Step>(supabase: Client, reader: Reader<Step>, signal?: AbortSignal): Promise<Step> {
+  const look = () => inTime((signal) => reader.look(null, signal), signal);
+  const { step } = await asSomebody(supabase, look, signal);
   // The first look of every reader has one.
   if (step === undefined) throw new GenesisError("internal", "There was nothing to read.");
   return step;

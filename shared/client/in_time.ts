@@ -1,5 +1,6 @@
 // A limit on how long an answer is waited for: a connection can be there and carry nothing.
 import { GenesisError } from "./error.ts";
+import { LONGEST_TIMER_MS } from "./pause.ts";
 
 /** How long a read of the Data API, or one attempt to write there, may take, in milliseconds. */
 export const ANSWER_MS = 30_000;
@@ -22,7 +23,7 @@ export async function inTime<Answer>(
       reject(new GenesisError("unavailable", "The request was given up."));
     };
   });
-  const timer = setTimeout(end, milliseconds);
+  const timer = setTimeout(end, Math.min(LONGEST_TIMER_MS, milliseconds));
   signal?.addEventListener("abort", end);
   try {
     return await Promise.race([request(ending.signal), givenUp]);

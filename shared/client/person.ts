@@ -16,6 +16,25 @@ async function isBetweenTokens(supabase: Client, signal: AbortSignal | undefined
   }
 }
 
+/**
+ * What is refused to a client that asks as nobody, because its session cannot be renewed just now, is `unavailable`: it
+ * says nothing about the person, who is not to be led to a login page.
+ */
+export async function asSomebody<Answer>(
+  supabase: Client,
+  request: () => PromiseLike<Answer>,
+  signal?: AbortSignal,
+): Promise<Answer> {
+  try {
+    return await request();
+  } catch (thrown) {
+    const isNobodys = thrown instanceof GenesisError && thrown.code === "unauthorized";
+    if (!isNobodys || !await isBetweenTokens(supabase, signal)) throw thrown;
+    const message = "The session cannot be renewed just now; try again.";
+    throw new GenesisError("unavailable", message, {}, thrown.request_id, { cause: thrown });
+  }
+}
+
 /** Whether the same request, sent again later, has a chance after this failure. */
 export type MayPass = (error: GenesisError, signal?: AbortSignal) => Promise<boolean>;
 
@@ -31,11 +50,9 @@ export function asThePerson(supabase: Client): MayPass {
   };
 }
 
-/** The person's id; null for a worker, and for nobody. */
-export async function personOf(supabase: Client): Promise<string | null> {
+/** Whose token it is that Realtime holds: the person's id; null for a worker, and for nobody. */
+export function personNow(supabase: Client): string | null {
   try {
-    // Realtime holds the token of every client, with a session or with a callback of its own.
-    await supabase.realtime.setAuth();
     const [, claims = ""] = supabase.realtime.accessTokenValue?.split(".") ?? [];
     const { sub } = JSON.parse(atob(claims.replaceAll("-", "+").replaceAll("_", "/")));
     return typeof sub === "string" ? sub : null;
@@ -43,6 +60,12 @@ export async function personOf(supabase: Client): Promise<string | null> {
     // A key is no token.
     return null;
   }
+}
+
+/** The same, once the token was asked for: Realtime holds that of every client, with a session or a callback of its own. */
+export async function personOf(supabase: Client): Promise<string | null> {
+  await supabase.realtime.setAuth().catch(() => {});
+  return personNow(supabase);
 }
 
 /**

@@ -9,6 +9,7 @@ import { EXECUTION } from "./execution_log.ts";
 import { type Files, filesOf, type StoredFile } from "./files.ts";
 import { follow, type Reader, readOnce, type Watch, type WatchOptions } from "./follow.ts";
 import type { OutputOf } from "./operations.ts";
+import { asSomebody } from "./person.ts";
 
 export type Project = Tables<"projects">;
 export type Member = Tables<"project_members">;
@@ -128,31 +129,35 @@ export function projectOf(supabase: Client, id: string): ProjectHandle {
   return {
     id,
     files: filesOf(supabase, id),
-    async update(changes) {
-      const row = dataOf(await supabase.from("projects").update(changes).eq("id", id).select("*").maybeSingle());
-      if (row) return row;
-      const seen = dataOf(await supabase.from("projects").select("id").eq("id", id).maybeSingle());
-      throw seen
-        ? new GenesisError("forbidden", "Only an owner can change the project.")
-        : new GenesisError("project_not_found", "There is no such project, or you are not a member of it.");
-    },
-    async openChat({ title, shared = false } = {}) {
-      const row = { project_id: id, is_shared: shared, ...(title !== undefined && { title }) };
-      return dataOf(await supabase.from("chat_sessions").insert(row).select("*").single());
-    },
-    async readArtifact(filePath) {
-      const row = dataOf(
-        await supabase.from("code_artifacts").select(`${ARTIFACT}, content`).eq("project_id", id).eq(
-          "file_path",
-          // As it was saved: composed, however the caller's system writes it.
-          filePath.normalize(),
-        )
-          .eq("is_active", true).maybeSingle(),
-      );
-      if (!row) throw new GenesisError("artifact_not_found", "There is no such file in the project.");
-      return row as unknown as OutputOf<"saveArtifact">["artifact"];
-    },
-    read: ({ limit = 100, parts = PARTS, signal } = {}) => readOnce(projectReader(supabase, id, limit, parts), signal),
+    update: (changes) =>
+      asSomebody(supabase, async () => {
+        const row = dataOf(await supabase.from("projects").update(changes).eq("id", id).select("*").maybeSingle());
+        if (row) return row;
+        const seen = dataOf(await supabase.from("projects").select("id").eq("id", id).maybeSingle());
+        throw seen
+          ? new GenesisError("forbidden", "Only an owner can change the project.")
+          : new GenesisError("project_not_found", "There is no such project, or you are not a member of it.");
+      }),
+    openChat: ({ title, shared = false } = {}) =>
+      asSomebody(supabase, async () => {
+        const row = { project_id: id, is_shared: shared, ...(title !== undefined && { title }) };
+        return dataOf(await supabase.from("chat_sessions").insert(row).select("*").single());
+      }),
+    readArtifact: (filePath) =>
+      asSomebody(supabase, async () => {
+        const row = dataOf(
+          await supabase.from("code_artifacts").select(`${ARTIFACT}, content`).eq("project_id", id).eq(
+            "file_path",
+            // As it was saved: composed, however the caller's system writes it.
+            filePath.normalize(),
+          )
+            .eq("is_active", true).maybeSingle(),
+        );
+        if (!row) throw new GenesisError("artifact_not_found", "There is no such file in the project.");
+        return row as unknown as OutputOf<"saveArtifact">["artifact"];
+      }),
+    read: ({ limit = 100, parts = PARTS, signal } = {}) =>
+      readOnce(supabase, projectReader(supabase, id, limit, parts), signal),
     watch: ({ limit = 100, parts = PARTS, ...options } = {}) =>
       follow(supabase, () => projectReader(supabase, id, limit, parts), options),
   };

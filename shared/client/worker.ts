@@ -200,7 +200,8 @@ export async function runWorker(supabase: Client, operations: Operations, option
       }
       // A full answer means that there may be more; a full worker waits for one of its own to end.
       if (limit > 0 && claimed === limit && running.size < concurrency) continue;
-      const longestMs = pollSeconds * 1000;
+      // Without any pause a full worker would keep everything else in its program from running.
+      const longestMs = Math.max(SHORTEST_PAUSE_MS, pollSeconds * 1000);
       const restMs = running.size < concurrency ? jittered(isLive ? longestMs : pauseMs) : longestMs;
       await pause(restMs, rest.signal);
       pauseMs = Math.min(pauseMs * 2, longestMs);

@@ -19,6 +19,13 @@ export interface UsePresence<Told> {
   isLive: boolean;
 }
 
+interface State<Told> extends UsePresence<Told> {
+  /** Whose turn it was, and on which topic. */
+  key: string;
+}
+
+const NOTHING: UsePresence<never> = { everybody: [], error: null, isLive: false };
+
 /**
  * `usePresence("project:" + id, { name, cursor })`: shows oneself with that and answers everybody, oneself included. With
  * null one looks without being seen.
@@ -26,36 +33,35 @@ export interface UsePresence<Told> {
 export function usePresence<Told extends Record<string, unknown>>(topic: Topic, told: Told | null): UsePresence<Told> {
   const { supabase } = useGenesis();
   const turn = useTurn();
-  const [everybody, setEverybody] = useState<Somebody<Told>[]>([]);
-  const [isLive, setIsLive] = useState(false);
-  const [error, setError] = useState<GenesisError | null>(null);
+  const key = `${turn} ${topic}`;
+  const [state, setState] = useState<State<Told>>({ key, ...NOTHING });
   const subscription = useRef<Subscription | null>(null);
   // By value: an object literal is another one at every render.
   const text = JSON.stringify(told);
 
   useEffect(() => {
+    const change = (made: Partial<UsePresence<Told>>) =>
+      setState((before) => ({ ...(before.key === key ? before : { key, ...NOTHING }), ...made }));
     const opened = listen(supabase, topic, {
-      joined(isJoined, refusal) {
-        setIsLive(isJoined);
+      joined(isLive, refusal) {
         // A connection that is lost comes back, and says nothing about who is there.
         const isFinal = refusal !== undefined && !refusal.isTransient;
-        setError(isFinal ? refusal : null);
-        if (isFinal) setEverybody([]);
+        change({ isLive, error: isFinal ? refusal : null, ...(isFinal && { everybody: [] }) });
       },
       present(present) {
-        setEverybody(Object.entries(present).map(([key, states]) => ({ key, states: states as Told[] })));
+        change({ everybody: Object.entries(present).map(([key, states]) => ({ key, states: states as Told[] })) });
       },
     });
     subscription.current = opened;
     return () => {
       subscription.current = null;
       opened.close();
-      setEverybody([]);
-      setError(null);
-      setIsLive(false);
+      setState({ key, ...NOTHING });
     };
-  }, [supabase, topic, turn]);
+  }, [supabase, topic, key]);
 
-  useEffect(() => subscription.current?.track(JSON.parse(text)), [supabase, topic, turn, text]);
+  useEffect(() => subscription.current?.track(JSON.parse(text)), [supabase, key, text]);
+  // Who is on another topic is not shown, not even for one frame.
+  const { everybody, error, isLive } = state.key === key ? state : NOTHING;
   return { everybody, error, isLive };
 }

@@ -5,7 +5,7 @@ import {
   createGenesis,
   type Database,
   type Genesis,
-  type GenesisError,
+  GenesisError,
   listen,
   listenToChanges,
   type Message,
@@ -103,6 +103,36 @@ for (const [how, leave] of departures) {
     assertEquals(code, "forbidden");
   });
 }
+
+Deno.test("who comes while a channel joins for somebody else is not let in with it", async () => {
+  const { project } = await sharedClients();
+  const [asked, mayHear] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  class Late extends WebSocket {
+    override set onmessage(listener: (event: MessageEvent) => void) {
+      super.onmessage = (event) => void mayHear.promise.then(() => listener(event));
+    }
+    override send(data: string) {
+      super.send(data);
+      asked.resolve();
+    }
+  }
+  let { token } = project.viewer;
+  const supabase = createClient<Database>(stack.url, stack.publishableKey, {
+    accessToken: () => Promise.resolve(token),
+    realtime: { transport: Late },
+  });
+  const told = Promise.withResolvers<boolean | GenesisError>();
+  const subscription = listen(supabase, `project:${project.id}`, {
+    joined: (isJoined, error) => isJoined ? told.resolve(true) : error && told.resolve(error),
+  });
+  await asked.promise;
+  ({ token } = project.stranger);
+  await supabase.realtime.setAuth();
+  mayHear.resolve();
+  const answer = await told.promise;
+  subscription.close();
+  assertEquals(answer instanceof GenesisError && answer.code, "forbidden");
+});
 
 Deno.test("listeners to the same topic share one channel, which ends after the last of them", async () => {
   const { project, owner } = await sharedClients();

@@ -77,6 +77,12 @@ Deno.test("a backend that cannot be reached is unavailable, for functions, data 
   assertEquals(errors.map(({ code, isTransient }) => [code, isTransient]), Array(3).fill(["unavailable", true]));
 });
 
+Deno.test("a request may wait for its answer without end", async () => {
+  const { project, owner } = await sharedClients();
+  const { invitations } = await owner.listInvitations({ project_id: project.id }, { timeoutMs: Infinity });
+  assertEquals(invitations, []);
+});
+
 Deno.test("a request that the caller gives up throws the signal's reason", async () => {
   const { owner, project } = await sharedClients();
   const reason = new Error("I changed my mind");

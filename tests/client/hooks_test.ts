@@ -115,6 +115,16 @@ testInBrowser("a message that is refused is taken back, and the refusal is shown
   assertEquals(await page.locator("#messages li").count(), 0);
 });
 
+testInBrowser("who is on one topic is never shown on the next one", async ({ open }) => {
+  const { project, shown } = await arrange();
+  const page = await open(project.viewer, "Vera", shown);
+  await see(page, "#people li", "Vera");
+  await page.click("#elsewhere");
+  await page.locator(`#here[data-topic="execution:${shown.execution}"]`).waitFor();
+  await see(page, "#people li", "Vera");
+  assertEquals(await page.getAttribute("#here", "data-first"), "0");
+});
+
 testInBrowser("who is removed from a project is shown nothing of it any more", async ({ open }) => {
   const { project, shown, worker } = await arrange();
   const page = await open(project.viewer, "Vera", shown);

@@ -101,3 +101,24 @@ Deno.test("a refusal may pass where the session was renewed since the request, a
   await auth.comeBack();
   assertEquals([await mayPass(refusal), await asThePerson(supabase)(refusal)], [true, false]);
 });
+
+Deno.test("what is asked while the token cannot be renewed is unavailable, and not refused", async () => {
+  const { project, owner } = await sharedClients();
+  const { execution } = await owner.startWorkflow({ workflow_id: await createWorkflow(project) });
+  const { editor, auth } = await editorWithSession();
+  const { id, files, ...here } = editor.project(project.id);
+  auth.leave();
+  const asked = [
+    editor.execution(execution.id).read(),
+    here.read(),
+    here.readArtifact("a.txt"),
+    files.list(),
+    here.openChat(),
+    here.update({ name: "Mine" }),
+    editor.chat(id).read(),
+    editor.chat(id).update({ title: "Mine" }),
+    editor.startWorkflow({ workflow_id: execution.workflow_id }),
+  ];
+  const codes = (await Promise.allSettled(asked)).map((result) => result.status === "rejected" && result.reason.code);
+  assertEquals(codes, asked.map(() => "unavailable"));
+});

@@ -329,6 +329,43 @@ Deno.test("a failure is reported also where whoever is told of it fails", async 
   assertEquals(last?.tasks.map(({ error_message }) => error_message), ["no idea", null]);
 });
 
+Deno.test("a worker that looks without any pause leaves its handler time to work", async () => {
+  const { worker } = await sharedClients();
+  const executionId = await start(graph([["a", "b"]]));
+  const stopping = new AbortController();
+  const done: string[] = [];
+  await worker.runWorker({
+    agentTypes,
+    executionId,
+    pollSeconds: 0,
+    signal: stopping.signal,
+    async handle({ node_id }) {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      if (done.push(node_id) === 2) stopping.abort();
+    },
+  });
+  assertEquals(done, ["a", "b"]);
+});
+
+Deno.test("a worker whose grace is endless waits for what it has begun", async () => {
+  const { worker } = await sharedClients();
+  const executionId = await start(graph([["a", "b"]]));
+  const stopping = new AbortController();
+  let wasAborted = true;
+  await worker.runWorker({
+    agentTypes,
+    executionId,
+    graceSeconds: Infinity,
+    signal: stopping.signal,
+    async handle(_task, { signal }) {
+      stopping.abort();
+      await new Promise((resolve) => setTimeout(resolve, 200));
+      wasAborted = signal.aborted;
+    },
+  });
+  assertEquals(wasAborted, false);
+});
+
 Deno.test("a worker that stops gives back what it cannot finish, for another to take", async () => {
   const { worker } = await sharedClients();
   const executionId = await start(graph([["a", "b"]]));

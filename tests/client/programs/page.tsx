@@ -1,12 +1,13 @@
 // A small page on the hooks: a run progressing, who is there, a chat, the project's name and its files. The tests open it
 // in two browsers; the address says who signs in and what is shown.
 import { createClient } from "@supabase/supabase-js";
-import { type FormEvent, StrictMode, useState } from "react";
+import { type FormEvent, StrictMode, useRef, useState } from "react";
 import { createRoot } from "react-dom/client";
 import { createGenesis, type Database } from "../../../shared/client/mod.ts";
 import {
   type Conflict,
   GenesisProvider,
+  type Topic,
   useArtifacts,
   useChatSession,
   useExecution,
@@ -61,11 +62,16 @@ function Project() {
 }
 
 function People() {
-  const { everybody } = usePresence(`project:${project}`, { name });
+  const [topic, setTopic] = useState<Topic>(`project:${project}`);
+  const { everybody } = usePresence(topic, { name });
   const names = everybody.flatMap(({ states }) => states.map((state) => state.name));
+  // How many were shown in the first moment of a topic.
+  const first = useRef({ topic, count: 0 });
+  if (first.current.topic !== topic) first.current = { topic, count: everybody.length };
   return (
-    <section>
+    <section data-topic={topic} data-first={first.current.count} id="here">
       <h2>Here now</h2>
+      <button type="button" id="elsewhere" onClick={() => setTopic(`execution:${execution}`)}>At the run</button>
       <ul id="people">{[...new Set(names)].sort().map((person) => <li key={person}>{person}</li>)}</ul>
     </section>
   );
