@@ -98,6 +98,21 @@ for (const [what, base_version] of [["an older", 1], ["no", 0], ["a future", 9]]
   });
 }
 
+Deno.test("a save with a base that is sent again, as its answer was lost, is answered with the head that it made", async () => {
+  const project = await createProject(db);
+  await save(project, "one");
+  const { artifact } = await save(project, "two", { base_version: 1 });
+  const again = await save(project, "two", { base_version: 1 });
+  assertEquals([again.unchanged, again.artifact.id], [true, artifact.id]);
+});
+
+Deno.test("a save based on a version that does not exist is a conflict, also where the head is the same text", async () => {
+  const project = await createProject(db);
+  await save(project, "one");
+  const request = { project_id: project.id, file_path: "a.ts", content: "one", base_version: 9 };
+  assertEquals((await db.refusal(project.editor.actor, "save_artifact", request)).code, "artifact_conflict");
+});
+
 Deno.test("of two saves at once with the same base one is taken and one is a conflict", async () => {
   const project = await createProject(db);
   await save(project, "one");
