@@ -68,20 +68,23 @@ Deno.test("an execution has ended in the step whose events say so, and not in on
   await atStart`select pg_current_xact_id()`;
   const id = await start(project, graph([["a", "b"]]));
   const watch = viewer.execution(id).watch();
-  const steps = [await watch.next()];
+  const first = await watch.next();
+  const told: string[] = [];
+  const statuses = new Set([first.value?.execution.status]);
   await workOff(worker, id);
   await sql.begin(async (open) => {
     await open`select pg_current_xact_id()`;
     await workOff(worker, id);
     await atStart`commit`;
-    steps.push(await watch.next());
+    // In one step, or in several: others' transactions may hold the log back for a while, too.
+    while (!told.includes("task.completed")) {
+      const { value } = await watch.next();
+      statuses.add(value?.execution.status);
+      told.push(...value?.events.map(({ type }) => type) ?? []);
+    }
   });
-  const told = ({ execution, events }: ExecutionView) => [execution.status, events.map(({ type }) => type)];
-  assertEquals(steps.map(({ value }) => value && told(value)), [["running", []], ["running", [
-    "execution.started",
-    "task.running",
-    "task.completed",
-  ]]]);
+  assertEquals([...statuses], ["running"]);
+  assertEquals(told, ["execution.started", "task.running", "task.completed"]);
   atStart.release();
   await sql.end();
   assertEquals((await untilCompleted(watch)).at(-1)?.execution.status, "completed");
