@@ -2,7 +2,7 @@
 -- the engine measured where it is stored, as six times as much at most, was the output of a task: twenty kilobytes of such
 -- numbers became the input of the next task, which was hundreds of megabytes as text. No claim could answer it within its time,
 -- and no worker got anything any more, in whatever project. So numbers that no JavaScript could write are refused where JSON
--- comes in, and where a task is given any. The functions have refused them before.
+-- comes in, before anything of it is written out as text, which took a gigabyte. The functions have refused them before.
 
 -- Is there a number with more digits than a double can have, before or behind the point? All of it is looked at.
 create function private.has_long_numbers(p_value jsonb)
@@ -14,7 +14,10 @@ as $$
 begin
   -- Next to no JSON has many numbers, and most of it has none.
   return jsonb_path_exists(p_value, 'strict $.** ? (@.type() == "number")') and exists (
-    select from jsonb_path_query(p_value, 'strict $.** ? (@.type() == "number")') as n (value)
+    -- A list first: as rows of its own each of them would cost as much as there are.
+    select from jsonb_array_elements(
+      jsonb_path_query_array(p_value, 'strict $.** ? (@.type() == "number")')
+    ) as n (value)
     where abs(n.value::numeric) >= 1e400 or scale(n.value::numeric) > 400
   );
 end
@@ -33,45 +36,27 @@ as $$
 $$;
 revoke execute on function private.long_number_rule() from public, anon, authenticated, service_role;
 
--- What a mapping works out, too: paths multiply.
-create or replace function private.refuse_nested_json()
-returns trigger
+-- What a path works out from them, by multiplying, is nothing then: like a sum that no number can hold. Lists and objects come as
+-- they are in the state.
+create or replace function private.read_path(p_state jsonb, p_path jsonpath)
+returns jsonb
 language plpgsql
-volatile
+stable
 set search_path = ''
 as $$
 declare
-  v_value jsonb := case tg_argv[0] when 'input_data' then new.input_data else new.output_data end;
+  v_found jsonb;
 begin
-  if jsonb_path_exists(v_value, '$.**{5000}') then
-    raise exception using
-      errcode = 'statement_too_complex', message = format('The %s of task %s nests more than 5000 deep.', tg_argv[0], new.node_id);
+  v_found := jsonb_path_query_first(p_state, p_path, '{}', true);
+  if jsonb_typeof(v_found) = 'number' and (abs(v_found::numeric) >= 1e400 or scale(v_found::numeric) > 400) then
+    return null;
   end if;
-  if private.has_long_numbers(v_value) then
-    perform private.refuse(
-      'payload_too_large', format('The %s of task %s would hold a number of more than 400 digits.', tg_argv[0], new.node_id),
-      jsonb_build_object('node_id', new.node_id)
-    );
-  end if;
-  return null;
+  return v_found;
+exception
+  when others then
+    return null;
 end
 $$;
-
-drop trigger agent_tasks_refuse_nested_input on public.agent_tasks;
-create trigger agent_tasks_refuse_nested_input after insert or update of input_data on public.agent_tasks
-for each row when (
-  pg_column_size(new.input_data) > 40000
-  or pg_column_size(new.input_data) > 100 and jsonb_path_exists(new.input_data, 'strict $.** ? (@.type() == "number")')
-)
-execute function private.refuse_nested_json('input_data');
-
-drop trigger agent_tasks_refuse_nested_output on public.agent_tasks;
-create trigger agent_tasks_refuse_nested_output after insert or update of output_data on public.agent_tasks
-for each row when (
-  pg_column_size(new.output_data) > 40000
-  or pg_column_size(new.output_data) > 100 and jsonb_path_exists(new.output_data, 'strict $.** ? (@.type() == "number")')
-)
-execute function private.refuse_nested_json('output_data');
 
 create or replace function private.complete_task(
   p_task_id uuid, p_lease_token uuid, p_status text, p_output_data jsonb, p_error_message text, p_execution_time_ms integer,
@@ -103,9 +88,13 @@ begin
   end if;
   if pg_column_size(p_output_data) > 100 and private.has_long_numbers(p_output_data) then
     perform private.refuse_field('output_data', private.long_number_rule());
+  elsif p_artifacts is not null and private.has_long_numbers(p_artifacts) then
+    perform private.refuse_field('artifacts', private.long_number_rule());
+  elsif p_messages is not null and private.has_long_numbers(p_messages) then
+    perform private.refuse_field('messages', private.long_number_rule());
   end if;
   if octet_length(p_error_message) > 1048576
-    -- Text is at most thirty times as long as what is stored, and next to always less than twice: only what may be too long is written out to be measured.
+    -- Text is next to always less than twice as long as what is stored, and thirty times at most: what is large is measured.
     or (pg_column_size(p_output_data) > 131072 and octet_length(p_output_data::text) > 1048576)
    then
     perform private.refuse('payload_too_large', 'output_data and error_message may have 1 MiB each.');
@@ -149,47 +138,7 @@ begin
 end
 $$;
 
-create or replace function private.plain_reports(p_results jsonb)
-returns private.plain_report[]
-language plpgsql
-immutable
-set search_path = ''
-as $$
-begin
-  return (
-    select array_agg((
-      x.place, x.task_id, sha256(uuid_send(x.lease_token)),
-      md5(jsonb_build_array('completed', x.value -> 'output_data', x.error_message, x.label, '[]'::jsonb, '[]'::jsonb)::text),
-      x.label, x.error_message, x.execution_time_ms
-    )::private.plain_report)
-    from (
-      select distinct on (r.task_id) r.*
-      from (
-        select
-          i.place::integer as place, i.value, i.value ->> 'label' as label, i.value ->> 'error_message' as error_message,
-          case when pg_input_is_valid(i.value ->> 'task_id', 'uuid') then (i.value ->> 'task_id')::uuid end as task_id,
-          case when pg_input_is_valid(i.value ->> 'lease_token', 'uuid') then (i.value ->> 'lease_token')::uuid end as lease_token,
-          case
-            when pg_input_is_valid(coalesce(i.value ->> 'execution_time_ms', '0'), 'integer')
-              then (i.value ->> 'execution_time_ms')::integer
-            else -1
-          end as execution_time_ms
-        from jsonb_array_elements(p_results) with ordinality as i (value, place)
-        where jsonb_typeof(i.value) = 'object' and i.value ->> 'status' = 'completed'
-          and coalesce(i.value -> 'artifacts', 'null') in ('null', '[]') and coalesce(i.value -> 'messages', 'null') in ('null', '[]')
-      ) as r
-      where r.task_id is not null and r.lease_token is not null and (r.execution_time_ms is null or r.execution_time_ms >= 0)
-        and (r.label is null or char_length(r.label) <= 200)
-        and (r.error_message is null or octet_length(r.error_message) <= 1048576)
-        and (pg_column_size(r.value -> 'output_data') <= 131072 or octet_length((r.value -> 'output_data')::text) <= 1048576) is not false
-        and (pg_column_size(r.value -> 'output_data') > 100 and private.has_long_numbers(r.value -> 'output_data')) is not true
-      order by r.task_id, r.place
-    ) as x
-  );
-end
-$$;
-
-create or replace function private.start_workflow(p_workflow_id uuid, p_version integer, p_input jsonb, p_idempotency_key text)
+create or replace function private.complete_tasks(p_results jsonb)
 returns jsonb
 language plpgsql
 volatile
@@ -199,71 +148,79 @@ set plan_cache_mode = force_generic_plan
 set enable_seqscan = off
 as $$
 declare
-  v_workflow public.workflows;
-  v_version public.workflow_versions;
-  v_execution public.workflow_executions;
-  v_input jsonb := coalesce(p_input, '{}');
+  v_plain private.plain_report[];
+  v_together uuid[];
+  v_item record;
+  v_answers jsonb[];
+  v_answer jsonb;
+  v_message text;
+  v_detail text;
+  v_hint text;
 begin
-  select w.* into v_workflow from public.workflows as w where w.id = p_workflow_id;
-  if v_workflow.id is null or private.role_in_project(v_workflow.project_id) is null then
-    perform private.refuse('workflow_not_found', 'There is no such workflow, or you are not a member of its project.');
+  if jsonb_typeof(p_results) is distinct from 'array' or jsonb_array_length(p_results) not between 1 and 100 then
+    perform private.refuse_field('results', 'must be a list of 1 to 100 reports');
   end if;
-  perform private.ask_role(v_workflow.project_id, 'editor');
-  if jsonb_typeof(v_input) <> 'object' then
-    perform private.refuse_field('input', 'must be an object');
+  -- All of them: nobody writes such numbers by mistake.
+  if private.has_long_numbers(p_results) then
+    perform private.refuse_field('results', private.long_number_rule());
   end if;
-  if private.has_long_numbers(v_input) then
-    perform private.refuse_field('input', private.long_number_rule());
+  if p_results @? '$[*].output_data ? (@ == null)' then
+    p_results := (
+      select jsonb_agg(
+        case when jsonb_typeof(r.value) = 'object' and r.value -> 'output_data' = 'null' then r.value - 'output_data' else r.value end
+        order by r.place
+      )
+      from jsonb_array_elements(p_results) with ordinality as r (value, place)
+    );
   end if;
-  if octet_length(v_input::text) > 1048576 then
-    perform private.refuse('payload_too_large', 'The input is over 1 MiB.');
-  end if;
-
-  if p_idempotency_key is not null then
-    if char_length(p_idempotency_key) not between 1 and 255 then
-      perform private.refuse_field('idempotency_key', 'must have 1 to 255 characters');
+  v_plain := private.plain_reports(p_results);
+  begin
+    v_together := private.enter_batch(p_results, v_plain);
+    if cardinality(v_plain) is distinct from jsonb_array_length(p_results) then
+      perform private.lock_batch_artifacts(p_results);
     end if;
-    -- Two requests with one key take turns here; the second finds what the first made.
-    perform pg_advisory_xact_lock(private.lock_key('start:' || p_workflow_id || p_idempotency_key));
-    select x.* into v_execution
-    from public.workflow_executions as x
-    where x.workflow_id = p_workflow_id and x.idempotency_key = p_idempotency_key;
-    if v_execution.id is not null then
-      perform private.require_standing(v_workflow.project_id, 'editor');
-      if v_execution.input <> v_input or v_execution.version <> coalesce(p_version, v_execution.version) then
-        perform private.refuse(
-          'idempotency_conflict',
-          'This idempotency key was used to start the workflow with another input or version.',
-          jsonb_build_object('execution_id', v_execution.id)
-        );
-      end if;
-      return private.start_answer(v_execution.id, true);
+    v_answers := private.complete_together(v_plain, p_results, v_together);
+  exception
+    -- One of them cannot be applied with the others: each for itself, then.
+    when sqlstate 'GE001' or data_exception or program_limit_exceeded or check_violation then
+      perform private.enter_batch(p_results, null);
+      perform private.lock_batch_artifacts(p_results);
+      v_answers := array_fill(null::jsonb, array[jsonb_array_length(p_results)]);
+  end;
+  for v_item in
+    select r.value as report, r.place
+    from jsonb_array_elements(p_results) with ordinality as r (value, place)
+    where v_answers[r.place] is null
+    order by r.place
+  loop
+    if private.is_out_of_time() then
+      v_answers[v_item.place] := private.refusal_answer('57014', null, null, null);
+      continue;
     end if;
+    begin
+      v_answers[v_item.place] := private.complete_from_json(v_item.report) || '{"ok": true}';
+    exception
+      when query_canceled then
+        perform private.run_out_of_time();
+        v_answers[v_item.place] := private.refusal_answer('57014', null, null, null);
+      when others then
+        get stacked diagnostics v_message = message_text, v_detail = pg_exception_detail, v_hint = pg_exception_hint;
+        v_answer := private.refusal_answer(sqlstate, v_message, v_detail, v_hint);
+        if v_answer is null then
+          raise;
+        end if;
+        v_answers[v_item.place] := v_answer;
+    end;
+  end loop;
+  if not private.is_worker() then
+    perform private.require_task_access(c.project_id)
+    from (
+      select distinct t.project_id
+      from jsonb_array_elements(p_results) with ordinality as r (value, place)
+      join public.agent_tasks as t on t.id = case when v_answers[r.place] -> 'ok' = 'true' then (r.value ->> 'task_id')::uuid end
+    ) as c;
   end if;
-
-  -- A workflow that was never published is published by its first start; of two first starts the second one waits here
-  -- and finds the version of the first.
-  if v_workflow.current_version is null and p_version is null then
-    v_workflow := private.lock_workflow(p_workflow_id);
-  end if;
-  if v_workflow.current_version is null and p_version is null then
-    v_version := private.add_version(v_workflow, v_workflow.definition, null);
-  else
-    select v.* into v_version
-    from public.workflow_versions as v
-    where v.workflow_id = p_workflow_id and v.version = coalesce(p_version, v_workflow.current_version);
-    if v_version.id is null then
-      perform private.refuse('workflow_version_not_found', format('The workflow has no version %s.', p_version));
-    end if;
-  end if;
-
-  perform private.require_role(v_workflow.project_id, 'editor');
-  v_execution.id := private.create_execution(v_version, v_input, p_idempotency_key, null, null);
-  if v_workflow.started_at is null then
-    update public.workflows as w set started_at = now() where w.id = p_workflow_id and w.started_at is null;
-    perform private.require_role(v_workflow.project_id, 'editor');
-  end if;
-  return private.start_answer(v_execution.id, false);
+  return jsonb_build_object('results', to_jsonb(v_answers));
 end
 $$;
 

@@ -60,7 +60,8 @@ create trigger chat_messages_check_json before insert or update of artifacts, me
 for each row when (pg_column_size(new.artifacts) > 100 or pg_column_size(new.metadata) > 100)
 execute function private.check_json('artifacts', 'metadata');
 
--- The same for artifacts, which their door writes.
+-- The same for artifacts, which their door writes. A save on a base that is sent again, because its answer was lost, is
+-- answered with the head that it made, as one without a base is: it was a conflict with itself.
 create or replace function private.save_artifact(
   p_project_id uuid, p_file_path text, p_content text, p_name text, p_language text, p_type text, p_task_id uuid,
   p_metadata jsonb, p_base_version integer
@@ -110,7 +111,6 @@ begin
 
   perform private.lock_artifacts(array[p_project_id]);
   v_latest := private.latest_artifact(p_project_id, v_path);
-  perform private.require_base_version(v_latest, v_path, p_base_version);
 
   v_new.project_id := p_project_id;
   v_new.task_id := p_task_id;
@@ -128,11 +128,13 @@ begin
   if v_latest.is_active and v_latest.content_sha256 = v_new.content_sha256
     and (v_latest.name, v_latest.type, v_latest.language) is not distinct from (v_new.name, v_new.type, v_new.language)
     and v_latest.metadata = coalesce(p_metadata, v_latest.metadata)
+    and coalesce(p_base_version, 0) <= v_latest.version
   then
     return jsonb_build_object(
       'artifact', private.artifact_json(v_latest, p_content), 'merged', false, 'unchanged', true
     );
   end if;
+  perform private.require_base_version(v_latest, v_path, p_base_version);
 
   insert into private.artifact_contents (project_id, sha256, content)
   values (p_project_id, v_new.content_sha256, p_content)

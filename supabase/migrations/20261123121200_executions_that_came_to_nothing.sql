@@ -1,3 +1,7 @@
+-- A file that an execution and one inside it had both written could not be undone to the end: once what ran inside had been
+-- undone, the other counted it as somebody's, although the file stood as it had itself left it. What a revert or a restoration
+-- put back to any of an execution's own versions keeps nothing from being undone now.
+--
 -- A run that tried something in a file and put it back, as agents do, left nothing to undo, and still kept the run before it from
 -- being undone: it had written since. One that had a file in the end as it had found it counts no longer, with all that ran
 -- inside it.
