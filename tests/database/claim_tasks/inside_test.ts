@@ -1,14 +1,7 @@
 // claim_tasks: a claim for one execution is a claim for the workflows that run inside it, too.
 import { assertEquals } from "@std/assert";
-import { shareDatabase } from "../../support/database.ts";
-import {
-  type Claimed,
-  createProject,
-  createWorkflow,
-  graph,
-  type Project,
-  startExecution,
-} from "../../support/factories.ts";
+import { type Answer, shareDatabase } from "../../support/database.ts";
+import { createProject, createWorkflow, graph, type Project, startExecution } from "../../support/factories.ts";
 import { startNested } from "../../support/nested.ts";
 
 const db = await shareDatabase();
@@ -20,7 +13,7 @@ const claimed = async (execution_id: string): Promise<string[]> => {
     limit: 100,
     execution_id,
   });
-  return tasks.map((task: Claimed) => task.execution_id);
+  return tasks.map((task: Answer) => task.execution_id);
 };
 
 /** A project that has both a limit of its own and one whose tasks are claimed together, as most are. */
