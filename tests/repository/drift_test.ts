@@ -25,8 +25,9 @@ Deno.test("the file that docs/database.md names for a function holds the body th
     where pronamespace in ('public'::regnamespace, 'private'::regnamespace)`;
   const functions = page.slice(page.indexOf("## Functions"), page.indexOf("## Triggers"));
   for (const { name, count, body } of rows) {
-    const label = `${name}( \\(${count} arguments?\\))?`.replace(".", "\\.");
+    const label = `${name}(?: \\(${count} arguments?\\))?`.replace(".", "\\.");
     const file = new RegExp(`^\\| ${label} +\\| ` + "`(\\w+)`", "m").exec(functions)?.[1];
+    assert(file, `docs/database.md does not name ${name}`);
     const text = await Deno.readTextFile(new URL(`supabase/migrations/${file}.sql`, ROOT));
     assert(text.includes(body), `${name} is not in ${file}`);
   }
