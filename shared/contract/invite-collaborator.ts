@@ -10,9 +10,12 @@ export const invitation = lazy(() =>
     id: id(),
     project_id: id(),
     email: z.string(),
+    /** What whoever accepts it will be. */
     role: role(),
     status: z.enum(["pending", "accepted", "revoked"]),
+    /** The person; null for a worker. */
     invited_by: id().nullable(),
+    /** Seven days after it was mailed. */
     expires_at: time(),
     created_at: time(),
   })
@@ -38,7 +41,11 @@ export const acceptInvitation = operation({
   summary: "Accept an invitation with the token from the mail, signed in as the invited, verified address.",
   callers: ["user"],
   body: "json",
-  input: () => z.object({ token: z.string().min(20).max(200) }),
+  input: () =>
+    z.object({
+      /** As it stands in the link that was mailed. */
+      token: z.string().min(20).max(200),
+    }),
   output: () =>
     z.object({
       collaborator: z.object({

@@ -8,7 +8,9 @@ export const artifactVersion = lazy(() =>
   z.object({
     id: id(),
     project_id: id(),
+    /** The task that wrote it; null for a person. */
     task_id: id().nullable(),
+    /** For people. */
     name: z.string(),
     file_path: z.string(),
     language: z.string().nullable(),
@@ -16,13 +18,16 @@ export const artifactVersion = lazy(() =>
     content_sha256: z.string().nullable(),
     content_bytes: z.int().nullable(),
     type: z.enum(["file", "component", "snippet"]),
+    /** 1, 2, 3 and so on for each path, without a gap. */
     version: z.int(),
     /** The version that stands; a path whose latest version is a deletion has none. */
     is_active: z.boolean(),
+    /** Whether this version says that the file is gone. */
     is_deleted: z.boolean(),
     /** The version this one is a copy of, where it was restored or reverted to. */
     restored_from: z.int().nullable(),
     metadata: jsonObject(),
+    /** The person who wrote it; null for a worker. */
     created_by: id().nullable(),
     created_at: time(),
     updated_at: time(),
@@ -31,11 +36,22 @@ export const artifactVersion = lazy(() =>
 
 export const artifact = lazy(() => artifactVersion().extend({ content: z.string() }));
 
-/** Relative and normalised: at most 1,024 bytes, no empty, `.` or `..` part, no control characters. */
-const filePath = lazy(() => z.string().min(1).max(1024));
+/** A path of a project. */
+const place = () => ({
+  project_id: id(),
+  /** Relative and normalised: at most 1,024 bytes of UTF-8, no empty, `.` or `..` part, no control characters. */
+  file_path: z.string().min(1).max(1024),
+});
 
-/** The version the change was made from; 0 says that there must be no such file. */
-const baseVersion = lazy(() => z.int32().min(0));
+/** Who changes it and from where. */
+const change = () => ({
+  /** A task under way, which the version is of. */
+  task_id: id().optional(),
+  /** The lease that a worker holds the task under: with it, a save that comes after the lease is refused. */
+  lease_token: id().optional(),
+  /** The version the change was made from; 0 says that there must be no such file. Where absent, nothing is compared. */
+  base_version: z.int32().min(0).optional(),
+});
 
 export const saveArtifact = operation({
   name: "save_artifact",
@@ -46,22 +62,28 @@ export const saveArtifact = operation({
   body: "json",
   input: () =>
     z.object({
-      project_id: id(),
-      file_path: filePath(),
+      ...place(),
+      /** At most 1 MiB of UTF-8. */
       content: z.string().max(MEBIBYTE),
+      /** For people; where absent that of the version before, at first the last part of the path. */
       name: z.string().min(1).max(255).optional(),
+      /** Where absent that of the version before, like `type` and `metadata`. */
       language: z.string().max(100).optional(),
+      /** At first `file`. */
       type: z.enum(["file", "component", "snippet"]).optional(),
-      /** A task under way, which the version is of. */
-      task_id: id().optional(),
-      /** The lease that a worker holds the task under: with it, a save that comes after the lease is refused. */
-      lease_token: id().optional(),
+      /** At most 16 KiB as JSON. */
       metadata: artifactMetadata().optional(),
-      base_version: baseVersion().optional(),
+      ...change(),
       /** What to do when the file has moved on since base_version: refuse (the default) or merge the two changes. */
       on_conflict: z.enum(["fail", "merge"]).optional(),
     }),
-  output: () => z.object({ artifact: artifact(), merged: z.boolean() }),
+  output: () =>
+    z.object({
+      /** The version that stands now: a new one (201), or the one that said the same already (200). */
+      artifact: artifact(),
+      /** Whether somebody else's change was merged with this one, so that the text is not what was sent. */
+      merged: z.boolean(),
+    }),
   statuses: [201, 200],
   errors: [
     "forbidden",
@@ -83,13 +105,8 @@ export const deleteArtifact = operation({
   body: "json",
   input: () =>
     z.object({
-      project_id: id(),
-      file_path: filePath(),
-      /** A task under way, which the version is of. */
-      task_id: id().optional(),
-      /** The lease that a worker holds the task under: with it, a save that comes after the lease is refused. */
-      lease_token: id().optional(),
-      base_version: baseVersion().optional(),
+      ...place(),
+      ...change(),
     }),
   output: () => z.object({ artifact: artifactVersion() }),
   statuses: [201, 200],
@@ -111,7 +128,11 @@ export const restoreArtifact = operation({
   summary: "Make an old version of a file the next one again.",
   callers: ["user", "secret"],
   body: "json",
-  input: () => z.object({ artifact_id: id() }),
+  input: () =>
+    z.object({
+      /** The version that is wanted again. */
+      artifact_id: id(),
+    }),
   output: () => z.object({ artifact: artifact() }),
   statuses: [201, 200],
   errors: ["forbidden", "project_not_found", "artifact_not_found", "project_not_active"],
@@ -121,8 +142,11 @@ export const restoreArtifact = operation({
 const keptPath = lazy(() =>
   z.object({
     file_path: z.string(),
+    /** Somebody else has written since; nothing was to be undone; or the version from before has more metadata than 16 KiB. */
     reason: z.enum(["changed_since", "already_as_before", "metadata_too_large"]),
+    /** The version that stands, or says that the file is gone. */
     version: z.int(),
+    /** The person who wrote that; null for a worker. */
     created_by: id().nullable(),
   })
 );
@@ -135,7 +159,13 @@ export const revertExecution = operation({
   callers: ["user", "secret"],
   body: "json",
   input: () => z.object({ execution_id: id() }),
-  output: () => z.object({ reverted: z.array(artifactVersion()), kept: z.array(keptPath()) }),
+  output: () =>
+    z.object({
+      /** The new versions, one for each path that is as it was before the execution. */
+      reverted: z.array(artifactVersion()),
+      /** The paths that were left alone, and why. */
+      kept: z.array(keptPath()),
+    }),
   statuses: [200],
   errors: ["forbidden", "project_not_found", "execution_not_found", "execution_still_running", "project_not_active"],
 });
@@ -149,12 +179,19 @@ export const artifactHistory = operation({
   body: "none",
   input: () =>
     z.object({
-      project_id: id(),
-      file_path: filePath(),
+      ...place(),
+      /** Only versions before this one. */
       before_version: z.coerce.number<number>().int().min(1).max(2_147_483_647).optional(),
+      /** How many at the most; 50 where absent. */
       limit: z.coerce.number<number>().int().min(1).max(200).optional(),
     }),
-  output: () => z.object({ versions: z.array(artifactVersion()), next_before_version: z.int().nullable() }),
+  output: () =>
+    z.object({
+      /** Newest first. */
+      versions: z.array(artifactVersion()),
+      /** The next page's `before_version`; null where there is none. */
+      next_before_version: z.int().nullable(),
+    }),
   statuses: [200],
   errors: ["project_not_found", "artifact_not_found"],
 });
@@ -173,19 +210,29 @@ export const artifactSnapshot = operation({
       project_id: id(),
       /** The moment; that of the last change where absent or later. */
       at: moment().optional(),
+      /** The moment when this execution, and all inside it, had written its last file. Not together with `at`. */
       execution_id: id().optional(),
       /** The path after which the page begins. */
       after: z.string().max(1024).optional(),
+      /** How many files at the most; 200 where absent. */
       limit: z.coerce.number<number>().int().min(1).max(1000).optional(),
       /** Whether the texts come along. A page ends after about 2 MiB of metadata and texts, too: ask on by next_after. */
       with_content: z.stringbool().optional(),
+      /** `json` where absent; `zip` streams all files as one archive, without pages. */
       format: z.enum(["json", "zip"]).optional(),
     }),
   output: () =>
     z.object({
       /** Asked for this one again, the answer is the same for good. */
       at: time(),
-      files: z.array(artifactVersion().extend({ content: z.string().optional() })),
+      /** In the order of their paths. */
+      files: z.array(
+        artifactVersion().extend({
+          /** With `with_content` alone. */
+          content: z.string().optional(),
+        }),
+      ),
+      /** The next page's `after`; null where there is none. */
       next_after: z.string().nullable(),
     }),
   statuses: [200],

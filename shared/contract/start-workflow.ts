@@ -15,13 +15,19 @@ export const startWorkflow = operation({
       workflow_id: id(),
       /** The published version to run; the current one where absent. */
       version: z.int32().min(1).optional(),
-      /** The execution's first state, an object of at most 1 MiB. */
+      /** The execution's first state, at most 1 MiB; empty where absent. */
       input: jsonObject().optional(),
-      /** The header `Idempotency-Key` means the same. */
+      /** The same request with the same key starts nothing again. The header `Idempotency-Key` means the same. */
       idempotency_key: z.string().min(1).max(255).optional(),
     }),
-  /** Of a large graph, the first hundred tasks. */
-  output: () => z.object({ execution: execution(), tasks: z.array(task()), replayed: z.boolean() }),
+  output: () =>
+    z.object({
+      execution: execution(),
+      /** In the order of the graph; of a large one the first hundred. */
+      tasks: z.array(task()),
+      /** Whether the execution was there already, under the same idempotency key. */
+      replayed: z.boolean(),
+    }),
   statuses: [201, 200],
   errors: [
     "forbidden",
@@ -39,7 +45,9 @@ const warning = lazy(() =>
   z.object({
     code: z.string(),
     message: z.string(),
+    /** The node that it is about. */
     node: z.string().optional(),
+    /** The edge that it is about, as `source → target`. */
     edge: z.string().optional(),
   })
 );
@@ -52,7 +60,12 @@ export const publishWorkflow = operation({
   callers: ["user", "secret"],
   body: "json",
   input: () => z.object({ workflow_id: id() }),
-  output: () => z.object({ version: z.int(), warnings: z.array(warning()) }),
+  output: () =>
+    z.object({
+      version: z.int(),
+      /** What is no fault and may not be meant: what an import could not know, fields that nothing reads. */
+      warnings: z.array(warning()),
+    }),
   statuses: [201],
   errors: ["forbidden", "project_not_active", "workflow_not_found", "workflow_invalid"],
 });
@@ -64,8 +77,17 @@ export const rollBackWorkflow = operation({
   summary: "Make an older version current again, as a new version that names its source. The draft stays as it is.",
   callers: ["user", "secret"],
   body: "json",
-  input: () => z.object({ workflow_id: id(), to_version: z.int32().min(1) }),
-  output: () => z.object({ version: z.int() }),
+  input: () =>
+    z.object({
+      workflow_id: id(),
+      /** The version to run again. */
+      to_version: z.int32().min(1),
+    }),
+  output: () =>
+    z.object({
+      /** The number of the new version. */
+      version: z.int(),
+    }),
   statuses: [201],
   errors: ["forbidden", "project_not_active", "workflow_not_found", "workflow_version_not_found", "workflow_invalid"],
 });
@@ -79,7 +101,12 @@ export const cancelExecution = operation({
   summary: "End a running execution. Its open tasks are cancelled; workers learn it at their next heartbeat.",
   callers: ["user", "secret"],
   body: "json",
-  input: () => z.object({ execution_id: id(), reason: reason() }),
+  input: () =>
+    z.object({
+      execution_id: id(),
+      /** Kept as the execution's `error_message` and in its log. */
+      reason: reason(),
+    }),
   output: () => z.object({ execution: execution() }),
   statuses: [200],
   errors: ["forbidden", "project_not_active", "execution_not_found", "execution_not_running"],
@@ -92,7 +119,12 @@ export const retryExecution = operation({
   summary: "Try the failed tasks of a failed execution again; what was completed stays.",
   callers: ["user", "secret"],
   body: "json",
-  input: () => z.object({ execution_id: id(), reason: reason() }),
+  input: () =>
+    z.object({
+      execution_id: id(),
+      /** Kept in the execution's log. */
+      reason: reason(),
+    }),
   output: () => z.object({ execution: execution() }),
   statuses: [200],
   errors: ["forbidden", "project_not_active", "execution_not_found", "execution_not_failed", "payload_too_large"],
@@ -113,7 +145,12 @@ export const forkExecution = operation({
       /** Laid over the input of the execution it comes from. */
       input: jsonObject().optional(),
     }),
-  output: () => z.object({ execution: execution(), tasks: z.array(task()) }),
+  output: () =>
+    z.object({
+      execution: execution(),
+      /** In the order of the graph; of a large one the first hundred. */
+      tasks: z.array(task()),
+    }),
   statuses: [201],
   errors: ["forbidden", "project_not_active", "execution_not_found", "node_not_found"],
   maxBodyBytes: 2 * 1_048_576,
@@ -130,8 +167,11 @@ export const executionState = operation({
   output: () =>
     z.object({
       execution: execution(),
+      /** All of them, in the order of the graph. */
       tasks: z.array(task()),
+      /** The input and the outputs so far, folded channel by channel. */
       state: jsonObject(),
+      /** The cursor from which `list_events` and `follow_execution` go on. */
       events_after: z.string(),
     }),
   statuses: [200],
@@ -139,10 +179,13 @@ export const executionState = operation({
 });
 
 /** What the log says of one moment. */
-const event = lazy(() =>
+export const event = lazy(() =>
   z.object({
+    /** Of two events that name one task the one with the greater id counts. */
     id: z.int(),
+    /** `task.running`, `execution.completed` and so on; docs/workflows.md has them all. */
     type: z.string(),
+    /** null where it is about the execution. */
     task_id: id().nullable(),
     /** Per status, the ids of the other tasks that came to it in the same step; and what the type says. */
     data: z.record(z.string(), json()),
@@ -154,7 +197,16 @@ const afterCursor = () => ({
   execution_id: id(),
   /** A cursor from an earlier answer; from the beginning where absent. */
   after: z.string().regex(/^\d{1,19}-\d{1,19}$/).optional(),
+  /** How many events at the most; 200 where absent. */
   limit: z.coerce.number().int().min(1).max(1000).optional(),
+});
+
+const page = () => ({
+  events: z.array(event()),
+  /** Where the next call goes on. */
+  cursor: z.string(),
+  /** Whether there is more to read at once. */
+  has_more: z.boolean(),
 });
 
 export const listEvents = operation({
@@ -165,7 +217,7 @@ export const listEvents = operation({
   callers: ["user", "secret"],
   body: "none",
   input: () => z.object(afterCursor()),
-  output: () => z.object({ events: z.array(event()), cursor: z.string(), has_more: z.boolean() }),
+  output: () => z.object(page()),
   statuses: [200],
   errors: ["execution_not_found"],
 });
@@ -180,9 +232,7 @@ export const followExecution = operation({
   input: () => z.object(afterCursor()),
   output: () =>
     z.object({
-      events: z.array(event()),
-      cursor: z.string(),
-      has_more: z.boolean(),
+      ...page(),
       /** More has committed, and can be read once the transactions have ended that were writing before it. */
       is_behind: z.boolean(),
       execution: execution(),

@@ -20,13 +20,20 @@ export const file = lazy(() =>
     id: id(),
     project_id: id(),
     bucket_name: z.string(),
+    /** Where its object is in the bucket. */
     file_path: z.string(),
+    /** For people. */
     file_name: z.string(),
+    /** In bytes; while it is pending as it was announced, if it was, like the type. */
     file_size: z.int().nullable(),
+    /** What the bytes are. */
     mime_type: z.string().nullable(),
+    /** In hexadecimal digits; null while it is pending. */
     sha256: z.string().nullable(),
+    /** `pending` until what was uploaded is there and looked at. */
     status: z.enum(["pending", "ready"]),
     metadata: jsonObject(),
+    /** The person; null for a worker. */
     uploaded_by: id().nullable(),
     created_at: time(),
   })
@@ -37,10 +44,19 @@ export const mediaType = () =>
   z.string().max(255).regex(/^[\w.+-]+\/[\w.+-]+(\s*;.*)?$/, "is not a media type")
     .refine((type) => !/^multipart\/form-data/i.test(type), "is what a form is, and no file");
 
-/** Where the file belongs in the project, for people; not where it is stored. */
-const path = () => z.string().min(1).max(1024).optional();
+const named = () => ({
+  /** Where the file belongs in the project, for people; not where it is stored. */
+  path: z.string().min(1).max(1024).optional(),
+});
 
-const withLink = () => z.object({ file: file(), signed_url: z.url(), expires_at: time() });
+const withLink = () =>
+  z.object({
+    file: file(),
+    /** A link to the bytes for whoever has it, while who got it may read the file. */
+    signed_url: z.url(),
+    /** When the link ends. */
+    expires_at: time(),
+  });
 
 export const uploadFile = operation({
   name: "upload_file",
@@ -54,10 +70,11 @@ export const uploadFile = operation({
   /** The fields beside `file`. */
   input: () =>
     z.object({
+      /** To be sent before the file. */
       project_id: z.uuid({
         error: ({ input }) => input === undefined ? "is missing: send it before the file" : undefined,
       }),
-      path: path(),
+      ...named(),
     }),
   output: withLink,
   statuses: [201],
@@ -76,27 +93,35 @@ export const signUpload = operation({
   input: () =>
     z.object({
       project_id: id(),
+      /** For people; the last part of what is sent is kept. */
       file_name: z.string().min(1).max(1024),
+      /** In bytes, at most 50 MiB: what arrives must have this size. */
       file_size: z.int().min(0),
+      /** What arrives must be of this type. */
       mime_type: mediaType(),
-      path: path(),
+      ...named(),
     }),
   output: () =>
     z.object({
+      /** For `/finish`. */
       file_id: id(),
       upload: z.object({
+        /** Where a PUT of the bytes goes. */
         url: z.url(),
         token: z.string(),
         bucket: z.string(),
+        /** Where its object will be in the bucket. */
         path: z.string(),
         /** For any TUS client, in pieces of this size; the bytes have to be there before `expires_at`. */
         resumable: z.object({
           url: z.url(),
+          /** The size of a piece. */
           chunk_bytes: z.int(),
           headers: z.record(z.string(), z.string()),
           metadata: z.record(z.string(), z.string()),
         }),
       }),
+      /** Until when the bytes have to be there. */
       expires_at: time(),
     }),
   statuses: [201],
@@ -113,7 +138,11 @@ export const finishUpload = operation({
   callers: ["user", "secret"],
   rpc: ["secret"],
   body: "json",
-  input: () => z.object({ file_id: id() }),
+  input: () =>
+    z.object({
+      /** As `/signed` answered it. */
+      file_id: id(),
+    }),
   output: withLink,
   statuses: [200],
   errors: ["forbidden", "project_not_active", "file_not_found", "upload_expired", "unavailable"],
@@ -131,14 +160,24 @@ export const downloadFile = operation({
   input: () =>
     z.object({
       file_id: id(),
+      /** How long the link lives. */
       expires_in_seconds: z.coerce.number().int().min(1).max(3600).default(LINK_SECONDS),
+      /** Whether a browser saves it under its name instead of showing it. */
       download: z.stringbool().default(false),
+      /** In pixels. */
       width: z.coerce.number().int().min(1).max(2500).optional(),
+      /** In pixels. */
       height: z.coerce.number().int().min(1).max(2500).optional(),
+      /** What is done where both are given: fill and cut off (`cover`, where absent), fit inside, or stretch. */
       resize: z.enum(["cover", "contain", "fill"]).optional(),
+      /** In percent; 80 where absent. */
       quality: z.coerce.number().int().min(20).max(100).optional(),
     }),
-  output: () => withLink().extend({ transformed: z.boolean() }),
+  output: () =>
+    withLink().extend({
+      /** Whether the link leads to a thumbnail as asked for. */
+      transformed: z.boolean(),
+    }),
   statuses: [200],
   errors: ["file_not_found", "unavailable"],
 });
@@ -180,11 +219,19 @@ export const shareFile = operation({
   input: () =>
     z.object({
       file_id: id(),
-      /** 60 seconds to 30 days. */
+      /** A minute to 30 days. */
       expires_in_seconds: z.int().min(60).max(2_592_000),
+      /** As many as come where absent. */
       max_downloads: z.int().min(1).max(1_000_000).optional(),
     }),
-  output: () => z.object({ share_id: id(), url: z.url(), expires_at: time(), max_downloads: z.int().nullable() }),
+  output: () =>
+    z.object({
+      share_id: id(),
+      /** The link, with the token, which is in this answer only. */
+      url: z.url(),
+      expires_at: time(),
+      max_downloads: z.int().nullable(),
+    }),
   statuses: [201],
   errors: ["forbidden", "project_not_active", "file_not_found", "too_many_shares"],
 });
@@ -226,9 +273,11 @@ export const reconcileFiles = operation({
   body: "json",
   input: () =>
     z.object({
+      /** Where absent, all projects: for workers alone. */
       project_id: id().optional(),
       /** What began less than this ago counts as under way; by default 15 minutes, and 3 hours for a signed upload. */
       older_than_seconds: z.int().min(0).max(86_400).optional(),
+      /** How many of each kind at the most. */
       limit: z.int().min(1).max(100).default(25),
     }),
   output: () =>
@@ -236,12 +285,15 @@ export const reconcileFiles = operation({
       removed: z.array(
         z.object({
           file_path: z.string(),
+          /** It was never finished; its object or its bytes are gone; or its project is. */
           reason: z.enum(["upload_given_up", "object_missing", "bytes_missing", "project_gone"]),
         }),
       ),
+      /** Objects that are files now. */
       adopted: z.array(file()),
       /** Objects without a row that Storage did not give back; tried again after an hour. */
       unreadable: z.array(z.object({ file_path: z.string() })),
+      /** Whether another call would find something. */
       more: z.boolean(),
     }),
   statuses: [200],

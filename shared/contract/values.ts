@@ -32,20 +32,30 @@ export const task = lazy(() =>
   z.object({
     id: id(),
     execution_id: id(),
+    /** The node of the graph that it is the task of. */
     node_id: z.string(),
     node_type: z.enum(["agent", "map", "approval", "workflow"]),
-    /** `map`, `approval` or `workflow` where the node has no agent type. */
+    /** What a worker names to get it; `map`, `approval` or `workflow` where the node has no agent type. */
     agent_type: z.string(),
+    /** `blocked` waits for other tasks, `pending` for a worker, `waiting` for elements, people or a workflow inside. */
     status: z.enum(["blocked", "pending", "running", "waiting", "completed", "failed", "skipped", "cancelled"]),
+    /** How often it was claimed; what was given back by a release does not count. */
     attempt: z.int(),
     max_attempts: z.int(),
+    /** The turn of the loop that it lies in, from 0. */
     iteration: z.int(),
+    /** Which element of its map's list, from 0; null for any other task. */
     map_index: z.int().nullable(),
+    /** The higher comes first. */
     priority: z.int(),
+    /** From when on it can be claimed, once it is pending. */
     available_at: time(),
+    /** The branch that its report or its decision chose. */
     label: z.string().nullable(),
     error_message: z.string().nullable(),
+    /** As its worker reported it. */
     execution_time_ms: z.int().nullable(),
+    /** Of the last attempt. */
     started_at: time().nullable(),
     completed_at: time().nullable(),
   })
@@ -56,12 +66,16 @@ export const execution = lazy(() =>
     id: id(),
     workflow_id: id(),
     project_id: id(),
+    /** The published version that it runs to its end. */
     version: z.int(),
     status: z.enum(["pending", "running", "completed", "failed", "cancelled"]),
+    /** Why it failed, or the reason given for cancelling it. */
     error_message: z.string().nullable(),
     /** The task that this execution runs inside of. */
     parent_task_id: id().nullable(),
+    /** The execution that this one is a fork of. */
     forked_from: id().nullable(),
+    /** The person who started it; null for a worker. */
     started_by: id().nullable(),
     started_at: time().nullable(),
     completed_at: time().nullable(),
