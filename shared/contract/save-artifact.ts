@@ -8,7 +8,7 @@ export const artifactVersion = lazy(() =>
   z.object({
     id: id(),
     project_id: id(),
-    /** The task that wrote it; null for a person. */
+    /** The task that it is of, where it is of one. */
     task_id: id().nullable(),
     /** For people. */
     name: z.string(),
