@@ -85,7 +85,7 @@ export class Driver {
     const running = this.all((task) => task.status === "running");
     switch (command.do) {
       case "claim":
-        return this.claim(command.limit);
+        return this.claim(command.limit, command.within);
       case "complete":
         return this.on(running, command.pick, (task) => this.complete(task, command.output, command.label));
       case "complete several":
@@ -202,39 +202,42 @@ export class Driver {
     }
   }
 
-  private async claim(limit: number): Promise<string> {
+  /** @param within which of the executions to claim for, with those inside it; for the project where absent */
+  private async claim(limit: number, within?: number): Promise<string> {
     // A claim leaves some of what expired to others while it finds enough else to do; the sweep leaves nothing.
     const expired = this.all((task) => task.isLeaseExpired);
     if (expired.length > 0) {
       await this.db.sql`select private.reclaim_tasks()`;
       this.history.push(`sweep: ${expired.map((task) => this.nameOf(task)).join(" ")}`);
     }
+    const places = this.places();
+    const around = within === undefined ? undefined : places[within % places.length]?.path;
     const { tasks }: { tasks: ClaimedTask[] } = await this.call("claim_tasks", {
       worker_id: "worker",
       agent_types: ["architect"],
       limit,
       lease_seconds: 600,
-      project_id: this.project.id,
+      ...(around === undefined ? { project_id: this.project.id } : { execution_id: this.tableOf(around).id }),
     });
     this.tables = await this.read();
     for (const { execution } of this.places()) execution.sweep();
     for (const task of expired) this.lose(task);
-    this.take(tasks, limit);
+    this.take(tasks, limit, around ?? "");
     return `claim ${limit}: ${
       this.all((task) => task.status === "running").map((task) => this.nameOf(task)).join(" ")
     }`;
   }
 
   /** Claims in the model what was given, which must be as much as there was, and the most urgent. */
-  private take(given: ClaimedTask[], limit: number): void {
-    const places = this.places();
+  private take(given: ClaimedTask[], limit: number, around: string): void {
+    const places = this.places().filter(({ path }) => path.startsWith(around));
     const able = places.flatMap(({ execution }) => execution.claimable);
     const room = places.reduce((sum, { execution }) => sum + Math.min(execution.claimable.length, execution.room), 0);
     const count = Math.min(limit, room);
     const names = (tasks: Task[]) => tasks.map((task) => this.nameOf(task)).join(" ") || "nothing";
     const answers = new Map(given.map((task) => [task.id, task]));
     const claimed = able.filter((task) => answers.has(this.idOf(task)));
-    const did = `claim ${limit}: ${names(claimed)}`;
+    const did = `claim ${limit}${around && ` for ${around}`}: ${names(claimed)}`;
     const isExact = claimed.length === count && given.length === count;
     assert(isExact, `${did} (given ${given.length}), expected ${count} of ${names(able)}`);
     for (const { execution } of places) {
@@ -329,7 +332,7 @@ export class Driver {
     const running = this.places().filter(({ execution }) => execution.status === "running");
     const place = running[pick % running.length];
     if (!place) return undefined;
-    const execution_id = this.tables.executions.find(({ path }) => path === place.path)?.id;
+    const execution_id = this.tableOf(place.path).id;
     await this.db.rpc(this.project.owner.actor, "cancel_execution", { execution_id, reason: "a reason" });
     place.execution.cancel();
     return place.path || "all of it";
@@ -385,6 +388,12 @@ export class Driver {
 
   private nameOf(task: Task): string {
     return this.placeOf(task).path + nameOf(task);
+  }
+
+  private tableOf(path: string): Tables["executions"][number] {
+    const row = this.tables.executions.find((execution) => execution.path === path);
+    assert(row, `There is no execution ${path}`);
+    return row;
   }
 
   private idOf(task: Task): string {

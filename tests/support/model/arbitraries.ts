@@ -243,7 +243,7 @@ const output: fc.Arbitrary<Json | undefined> = fc.oneof(
 
 /** `pick` names one of the tasks that it can be done with at that moment. */
 export type Command =
-  | { do: "claim"; limit: number }
+  | { do: "claim"; limit: number; within?: number | undefined }
   | { do: "complete"; pick: number; output: Json | undefined; label: number }
   | { do: "complete several"; picks: number[]; output: Json | undefined; label: number }
   | { do: "complete with a wrong label" | "complete with a lost lease"; pick: number }
@@ -269,7 +269,14 @@ const simple = <Name extends Command["do"]>(...names: Name[]) => fc.record({ do:
 
 export const commands: fc.Arbitrary<Command[]> = fc.array(
   fc.oneof(
-    { weight: 10, arbitrary: fc.record({ do: fc.constant("claim" as const), limit: fc.integer({ min: 1, max: 4 }) }) },
+    {
+      weight: 10,
+      arbitrary: fc.record({
+        do: fc.constant("claim" as const),
+        limit: fc.integer({ min: 1, max: 4 }),
+        within: fc.option(fc.nat(9), { nil: undefined, freq: 2 }),
+      }),
+    },
     {
       weight: 10,
       arbitrary: fc.record({ do: fc.constant("complete" as const), pick, output, label: fc.nat({ max: 1 }) }),
