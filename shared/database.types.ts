@@ -770,7 +770,7 @@ export type Database = {
           "description"?: string | null;
           "id"?: string;
           "name": string;
-          "owner_id": string;
+          "owner_id"?: string;
           "settings"?: NonNullable<Json>;
           "status"?: string;
           "updated_at"?: string;
