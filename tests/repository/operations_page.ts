@@ -61,6 +61,10 @@ export async function operationsPage(): Promise<string> {
     "`Authorization: Bearer <access token>`; workers send `apikey: <secret key>` alone. Every function also answers " +
     "`GET /health` and `GET /openapi.json`. Refusals: [errors.md](errors.md). What several operations answer with stands " +
     "under [Shapes](#shapes).",
+    "```sh\n" +
+    'curl "$SUPABASE_URL/functions/v1/complete-task/claim" -H "apikey: $SUPABASE_SECRET_KEY" \\\n' +
+    '  --json \'{"worker_id": "my-laptop", "agent_types": ["architect"]}\'\n' +
+    "```",
   ];
   for (const slug of FUNCTIONS) {
     const contract: Record<string, Operation> & { operations: Operation[] } = await import(
