@@ -35,10 +35,7 @@ export interface WorkerOptions {
   /** How long a silent worker keeps a task, in seconds (60 where absent); heartbeats come three times as often. */
   leaseSeconds?: number;
   projectId?: string;
-  /**
-   * This execution, and the workflows that run inside it. An idle worker hears of the execution's own tasks, and finds
-   * those inside when it looks again (`pollSeconds`).
-   */
+  /** This execution, and those that run inside it. */
   executionId?: string;
   /** Stops the worker, as SIGTERM and SIGINT do where there are signals. */
   signal?: AbortSignal;
@@ -186,7 +183,8 @@ export async function runWorker(supabase: Client, operations: Operations, option
             ...(projectId && { project_id: projectId }),
             ...(executionId && { execution_id: executionId }),
           };
-          const { tasks } = await operations.claimTasks(request, { signal: late.signal });
+          const { tasks, executions = [] } = await operations.claimTasks(request, { signal: late.signal });
+          ears.follow(executions);
           if (stopping.signal.aborted) await Promise.allSettled(tasks.map((task) => hold(task).release()));
           else for (const task of tasks) start(task);
           claimed = tasks.length;

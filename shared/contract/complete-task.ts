@@ -58,6 +58,8 @@ export const claimTasks = operation({
         /** What the node takes of the state, as that was when the task became pending; at most 1 MiB. */
         input_data: json(),
       })),
+      /** Where the claim names an execution: that one, and those that run inside it; a hundred at most. */
+      executions: z.array(id()).optional(),
     }),
   statuses: [200],
   errors: ["forbidden", "project_not_found", "project_not_active", "execution_not_found"],

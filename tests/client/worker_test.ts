@@ -69,6 +69,27 @@ Deno.test("a worker runs as many tasks at once as it was told, and no more", asy
   assertEquals(most, 3);
 });
 
+Deno.test("idle workers for an execution hear of what is to be done in the workflow inside it, long before they would look", async () => {
+  const { project, owner, worker } = await sharedClients();
+  const inside = graph([["plan", "build"], ["build", "test"]], { build: { agent_type: "frontend" } });
+  const workflow_id = await createWorkflow(project, inside);
+  await owner.publishWorkflow({ workflow_id });
+  const begin = { agent_type: "tester" };
+  const executionId = await start(graph([["begin", "run"]], { begin, run: { type: "workflow", workflow_id } }));
+  const stopping = new AbortController();
+  const options = { executionId, pollSeconds: 3600, signal: stopping.signal, handle: () => {} };
+  const working = ["architect", "frontend"].map((type) => worker.runWorker({ ...options, agentTypes: [type] }));
+  // By then they have joined, have looked in vain, and pause for an hour.
+  await new Promise((resolve) => setTimeout(resolve, 2000));
+  const claim = { worker_id: "tester", agent_types: ["tester"], execution_id: executionId };
+  const { tasks: [first] } = await worker.claimTasks(claim);
+  await worker.completeTask({ task_id: first?.id ?? "", lease_token: first?.lease_token ?? "", status: "completed" });
+  const last = await owner.execution(executionId).finished({ signal: AbortSignal.timeout(30_000) });
+  stopping.abort();
+  await Promise.all(working);
+  assertEquals(last?.execution.status, "completed");
+});
+
 Deno.test("an idle worker hears of new work, long before it would look", async () => {
   const { project: team, owner, worker } = await sharedClients();
   const project = await anotherProject(team);
