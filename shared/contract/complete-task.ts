@@ -58,7 +58,7 @@ export const claimTasks = operation({
         /** What the node takes of the state, as that was when the task became pending; at most 1 MiB. */
         input_data: json(),
       })),
-      /** Where the claim names an execution: that one, and those that run inside it; a hundred at most. */
+      /** Where the claim names an execution, and others run inside it: all of these, a hundred at most. */
       executions: z.array(id()).optional(),
     }),
   statuses: [200],

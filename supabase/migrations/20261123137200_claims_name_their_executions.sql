@@ -1,5 +1,5 @@
--- A claim that names an execution answers `executions`: that one and those inside it, whose topics tell of new work. A worker
--- for one run heard of what began inside it only when it looked again.
+-- A claim that names an execution with others inside it answers `executions`: that one and those, whose topics tell of new
+-- work. A worker for one run heard of what began inside it only when it looked again.
 
 create or replace function private.claim_or_reclaim(
   p_worker_id text, p_agent_types text[], p_limit integer, p_lease_seconds integer, p_project_id uuid, p_execution_id uuid
@@ -15,6 +15,7 @@ as $$
 declare
   v_project_id uuid;
   v_tasks jsonb;
+  v_within uuid[];
 begin
   if coalesce(char_length(p_worker_id), 0) not between 1 and 200 then
     perform private.refuse_field('worker_id', 'must have 1 to 200 characters');
@@ -61,9 +62,12 @@ begin
       );
     end if;
   end if;
-  if p_execution_id is null then
-    return jsonb_build_object('tasks', v_tasks);
+  if p_execution_id is not null then
+    v_within := private.executions_within(p_execution_id);
   end if;
-  return jsonb_build_object('tasks', v_tasks, 'executions', (private.executions_within(p_execution_id))[:100]);
+  return jsonb_build_object('tasks', v_tasks) || case
+    when cardinality(v_within) > 1 then jsonb_build_object('executions', v_within[:100])
+    else '{}'
+  end;
 end
 $$;
