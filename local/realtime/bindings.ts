@@ -1,7 +1,7 @@
 // What one entry of `postgres_changes` listens to, checked against the database when its channel subscribes.
 import postgres from "postgres";
 import { endsInEscape, type Filter, probeSql, readFilters } from "./filters.ts";
-import type { Table, Tables } from "./tables.ts";
+import type { Column, Tables } from "./tables.ts";
 
 export type ChangeType = "INSERT" | "UPDATE" | "DELETE";
 
@@ -88,9 +88,9 @@ export async function checkBinding(
     );
   }
   if (table === undefined || schema === "*") return;
-  const known = await tables.read(schema, table);
-  for (const name of select) readable(known, name, role);
-  for (const filter of filters) await checkFilter(filter, readable(known, filter.column, role).cast, limited);
+  const columns = await tables.columns(schema, table);
+  for (const name of select) readable(columns, name, role);
+  for (const filter of filters) await checkFilter(filter, readable(columns, filter.column, role).cast, limited);
 }
 
 /** The database is asked: it knows which operators a type has, and what a pattern is. */
@@ -109,8 +109,8 @@ async function checkFilter(filter: Filter, type: string, limited: postgres.Sql):
   }
 }
 
-function readable(table: Table, name: string, role: string) {
-  const column = table.columns.find((each) => each.name === name);
+function readable(columns: Column[], name: string, role: string): Column {
+  const column = columns.find((each) => each.name === name);
   if (!column?.readers.includes(role)) throw new Error(`invalid column for filter ${name}`);
   return column;
 }

@@ -9,11 +9,13 @@ import { type Connections, readBatch } from "./isolation.ts";
 import { isOutOfReach } from "./out_of_reach.ts";
 import type { Row, Texts } from "./rows.ts";
 import { messageOf } from "../user_error.ts";
-import { type Table, Tables } from "./tables.ts";
+import { type Definition, type Table, Tables } from "./tables.ts";
 import { visibleTo } from "./visibility.ts";
 
 /** One committed change, in the stream's own terms. */
 export interface Change {
+  definition: Definition;
+  /** Schema and table as they were called then. */
   schema: string;
   table: string;
   type: ChangeType;
@@ -39,6 +41,8 @@ const BATCH = 200;
 const BATCH_CHARACTERS = 4_000_000;
 /** From here on the stream is told to wait. */
 const FULL = 5000;
+/** How often a batch is tried: definitions that change while it is read fit again once they are read anew. */
+const TRIES = 5;
 
 export class Changes {
   readonly #bindings = new Map<Channel, Binding[]>();
@@ -92,9 +96,10 @@ export class Changes {
     if (this.#queue.length > FULL) return this.#draining;
   }
 
-  /** A table's definition may have changed. */
-  forgetTables(): void {
-    this.#tables.forget();
+  /** The stream begins with a table, or goes on with another definition of it. */
+  async define(definition: Definition): Promise<void> {
+    // Where that fails, it is looked up for the first change.
+    await this.#tables.define(definition).catch((thrown) => this.log(`postgres_changes: ${messageOf(thrown)}`));
   }
 
   #hasListener({ schema, table, type }: Change): boolean {
@@ -106,20 +111,34 @@ export class Changes {
 
   async #drain(): Promise<void> {
     while (this.#queue.length > 0) {
-      const batch = this.#nextBatch();
-      // A failure that is nobody's filter: the table has changed meanwhile, or a connection ended. All is sent at the end,
-      // so that nothing is sent twice.
-      await this.#deliver(batch).catch((thrown) => this.#failed(thrown, () => this.#deliver(batch)))
-        .catch((thrown) => isOutOfReach(thrown) ? this.onLost(messageOf(thrown)) : this.#failed(thrown));
+      await this.#tryToDeliver(this.#nextBatch());
     }
     // At once with the look at the queue, so that nothing is put there in between and left.
     this.#draining = undefined;
   }
 
-  async #failed(thrown: unknown, again?: () => Promise<void>): Promise<void> {
-    this.log(`postgres_changes: ${thrown instanceof Error ? thrown.message : thrown}`);
-    this.#tables.forget();
-    await again?.();
+  async #tryToDeliver(batch: Change[]): Promise<void> {
+    for (let left = TRIES - 1; left >= 0; left--) {
+      try {
+        // All is sent at the end, so that nothing is sent twice.
+        return await this.#deliver(batch, left === 0);
+      } catch (thrown) {
+        // Nobody's filter: the table has changed meanwhile, or a connection ended.
+        this.log(`postgres_changes: ${messageOf(thrown)}`);
+        this.#tables.forget();
+        if (left > 0) continue;
+        if (isOutOfReach(thrown)) this.onLost(messageOf(thrown));
+        else this.#joinAgain(batch);
+      }
+    }
+  }
+
+  /** Of changes that nobody can tell of: who listens to their table joins anew, and knows that it has to be read again. */
+  #joinAgain(batch: Change[]): void {
+    for (const [channel, bindings] of [...this.#bindings]) {
+      if (!batch.some((change) => bindings.some((binding) => isFor(binding, change)))) continue;
+      channel.joinAgain("a channel joins again, as a table that it listens to has changed under its changes");
+    }
   }
 
   /** Takes changes of one table from the queue, as many as stand together, in the order of their commits. */
@@ -128,16 +147,18 @@ export class Changes {
     let characters = 0;
     const end = this.#queue.findIndex((each, place) => {
       characters += sizeOf(each);
-      const isOther = each.schema !== first?.schema || each.table !== first?.table;
+      const isOther = each.definition !== first?.definition;
       return isOther || place === BATCH || (place > 0 && characters > BATCH_CHARACTERS);
     });
     return this.#queue.splice(0, end === -1 ? this.#queue.length : end);
   }
 
-  async #deliver(given: Change[]): Promise<void> {
+  async #deliver(given: Change[], isLast: boolean): Promise<void> {
     const [first] = given;
     if (!first) return;
-    const table = await this.#tables.read(first.schema, first.table);
+    const table = await this.#tables.of(first.definition);
+    // Who may know of it nobody can say any more.
+    if (!table) return this.log(`postgres_changes: ${first.schema}.${first.table} was dropped before all was told`);
     const interested = [...this.#bindings].map(([channel, bindings]) =>
       [channel, bindings.filter((binding) => given.some((change) => isFor(binding, change)))] as const
     ).filter(([, bindings]) => bindings.length > 0);
@@ -149,13 +170,15 @@ export class Changes {
       readBatch(this.connections, table, given.map((change) => change.row ?? change.old ?? {}), filters),
       readBatch(this.connections, table, given.map((change) => change.old ?? keyOf(table, change.row)), []),
     ]);
-    this.#endFailed(table, news.failures);
     const batch = given.flatMap((change, place) => {
       const [row, old] = [news.rows[place], olds.rows[place]];
-      return row && old ? [{ change, row, old }] : [];
+      return row && old && !table.hasLostKey ? [{ change, row, old }] : [];
     });
+    const isUntold = batch.length < given.length;
+    if (isUntold && !isLast) throw new Error(`The definition of ${first.schema}.${first.table} has changed`);
     const changes = batch.map(({ change }) => change);
-    const visible = await this.#visibility(table, changes, interested.map(([channel]) => channel));
+    const visible = await this.#visibility(table, changes, interested.map(([channel]) => channel), isLast);
+    this.#endFailed(first, news.failures);
     for (const [place, { change, row, old }] of batch.entries()) {
       const texts = new Map<string, string>();
       for (const [channel, bindings] of interested) {
@@ -171,27 +194,28 @@ export class Changes {
         }
       }
     }
+    if (isUntold) this.#joinAgain(given);
   }
 
   /** Ends the subscriptions whose filter the database could not decide, and says so. */
-  #endFailed({ schema, name }: Table, failures: Map<string, string>): void {
+  #endFailed({ schema, table }: Change, failures: Map<string, string>): void {
     if (failures.size === 0) return;
     for (const [channel, bindings] of this.#bindings) {
       const failed = bindings.filter((each) =>
-        each.schema === schema && each.table === name && each.filters.some(({ text }) => failures.has(text))
+        each.schema === schema && each.table === table && each.filters.some(({ text }) => failures.has(text))
       );
       if (failed.length === 0) continue;
       this.#bindings.set(channel, bindings.filter((each) => !failed.includes(each)));
       for (const { text } of failed.flatMap((each) => each.filters).filter(({ text }) => failures.has(text))) {
         channel.changesFailed(
-          `The subscription to ${schema}.${name} with the filter ${text} has ended: ${failures.get(text)}`,
+          `The subscription to ${schema}.${table} with the filter ${text} has ended: ${failures.get(text)}`,
         );
       }
     }
   }
 
   /** Asks the policies, once for all channels of the same person with the same token. */
-  async #visibility(table: Table, batch: Change[], channels: Channel[]) {
+  async #visibility(table: Table, batch: Change[], channels: Channel[], isLast: boolean) {
     const key = table.columns.filter((column) => column.isKey);
     // Whoever stands in neither is not asked for: the table has no policies, or they do not count for the role.
     const callerOf = new Map<Channel, string>();
@@ -208,12 +232,7 @@ export class Changes {
     }
     const rows = batch.map((change) => change.row ?? {});
     const asked = [...callers.values()];
-    const answers = await visibleTo(this.connections.sql, asked, table, rows).catch((thrown) => {
-      // Nobody knows who sees them: that they are nobody's would lose them.
-      if (isOutOfReach(thrown)) throw thrown;
-      this.log(`postgres_changes: ${thrown instanceof Error ? thrown.message : thrown}`);
-      return [];
-    });
+    const answers = await visibleTo(this.connections.sql, asked, table, rows, isLast);
     const seen = new Map([...callers.keys()].map((id, index) => [id, answers[index]]));
     return (channel: Channel, place: number): boolean => {
       const id = callerOf.get(channel);

@@ -117,7 +117,9 @@ export class Channel implements Address {
     if (shown !== undefined) this.pushText("presence_state", shown);
     for (const text of replayed) this.pushText("broadcast", text);
     if (postgres_changes.length > 0) {
-      const problem = isHeld ? undefined : await subscription.check().catch((thrown) => this.#joinAgain(thrown));
+      const problem = isHeld
+        ? undefined
+        : await subscription.check().catch((thrown) => this.joinAgain(messageOf(thrown)));
       if (this.#hasEnded) return;
       if (!problem) subscription.start();
       this.#system("postgres_changes", problem ? "error" : "ok", problem ?? "Subscribed to PostgreSQL");
@@ -221,11 +223,11 @@ export class Channel implements Address {
   }
 
   /** Ends the channel, for a client that was told of its success: it joins again by itself. */
-  #joinAgain(thrown: unknown): undefined {
+  joinAgain(reason: string): undefined {
     if (this.#hasEnded) return;
     this.push("phx_error", {}, this.joinRef);
     this.end();
-    this.socket.services.log(`realtime: ${messageOf(thrown)}`);
+    this.socket.services.log(`realtime: ${reason}`);
   }
 
   /** Ends the channel for good: its client does not join again by itself. */

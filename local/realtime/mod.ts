@@ -77,7 +77,7 @@ export async function startRealtime({ databaseUrl, keys, log }: RealtimeOptions)
       if (change.type === "DELETE") memberships.mayHaveChanged();
       return changes.push(change);
     },
-    onDefinition: () => changes.forgetTables(),
+    onDefinition: (definition) => changes.define(definition),
     onLost: lose,
   });
   const readToken = tokenReader(keys);

@@ -2,6 +2,7 @@
 // with its connection, also when this process is killed. It runs while somebody listens.
 import { LogicalReplicationService, type Pgoutput, PgoutputPlugin } from "pg-logical-replication";
 import type { Change } from "./changes.ts";
+import type { Definition } from "./tables.ts";
 import { Refusal } from "./tokens.ts";
 
 const PUBLICATIONS = ["supabase_realtime", "supabase_realtime_messages_publication"];
@@ -28,7 +29,8 @@ export interface ReplicationOptions {
   onMessage(message: StoredMessage): void;
   /** Answers a promise when the stream is to wait. */
   onChange(change: Change): Promise<void> | undefined;
-  onDefinition(): void;
+  /** Answers a promise when the stream is to wait. */
+  onDefinition(definition: Definition): Promise<void> | undefined;
   /** The stream broke off: what was committed since may be lost to those who listen. */
   onLost(reason: string): void;
 }
@@ -151,8 +153,7 @@ export class Replication {
         this.#committedAt = new Date(Number(message.commitTime) / 1000).toISOString();
         return this.options.onBegin(message.xid >>> 0);
       case "relation":
-        this.options.onDefinition();
-        return;
+        return message.schema === "realtime" ? undefined : this.options.onDefinition(message);
       case "insert":
       case "update":
       case "delete": {
@@ -164,6 +165,7 @@ export class Replication {
         const row = message.tag === "delete" ? undefined : message.new;
         const key = row && Object.fromEntries(keyColumns.map((column) => [column, row[column]]));
         return this.options.onChange({
+          definition: message.relation,
           schema,
           table: name,
           type: message.tag.toUpperCase() as Change["type"],

@@ -1,20 +1,28 @@
 // Which of some rows each of some subscribers can see at this moment, decided by the policies of the table.
-import type postgres from "postgres";
+import postgres from "postgres";
 import type { Caller } from "../caller.ts";
 import { isOutOfReach } from "./out_of_reach.ts";
 import type { Texts } from "./rows.ts";
 import { quoted, type Table } from "./tables.ts";
 
-/** The places of the rows that a caller sees, for each caller in the given order. */
+/**
+ * The places of the rows that a caller sees, for each caller in the given order; nobody's where a policy fails. Throws
+ * where the database is out of reach, where the table has changed and, unless it is the last time of asking, where
+ * another time may answer.
+ */
 export async function visibleTo(
   sql: postgres.Sql,
   callers: Caller[],
   table: Table,
   rows: Texts[],
+  isLast: boolean,
 ): Promise<Set<number>[]> {
   if (callers.length === 0) return [];
+  const isAnswer = (thrown: unknown) => !isOutOfReach(thrown) && !isOfStatement(thrown) && (isLast || !mayPass(thrown));
   const key = table.columns.filter((column) => column.isKey);
-  const match = key.map(({ name, cast }, index) => `t.${quoted(name)} = (e.v ->> ${index})::${cast}`).join(" and ");
+  const match = key.map(({ name, cast, now = { name, cast } }, index) =>
+    `t.${quoted(now.name)} = (e.v ->> ${index})::${now.cast}`
+  ).join(" and ");
   const keys = JSON.stringify(rows.map((row) => key.map(({ name }) => row[name] ?? null)));
   // One look-up by the key for each row, whatever the planner thinks of their number.
   const text = `
@@ -24,16 +32,25 @@ export async function visibleTo(
     return await ask(sql, callers, text, keys);
   } catch (thrown) {
     // A policy fails for somebody: the others are asked without them, who sees nothing.
-    if (callers.length === 1 || isOutOfReach(thrown)) throw thrown;
+    if (!isAnswer(thrown)) throw thrown;
+    if (callers.length === 1) return [new Set()];
     return await Promise.all(callers.map(async (caller) => {
       const [seen = new Set<number>()] = await ask(sql, [caller], text, keys).catch((failed) => {
-        if (isOutOfReach(failed)) throw failed;
+        if (!isAnswer(failed)) throw failed;
         return [];
       });
       return seen;
     }));
   }
 }
+
+/** The statement itself names a column or a table that is not there any more; in a policy it would be another's text. */
+const isOfStatement = (thrown: unknown): boolean =>
+  thrown instanceof postgres.PostgresError && thrown.position !== undefined && !thrown.internal_query;
+
+/** The same of what policies look at, or a transaction in whose way it stood. A policy may say so for good. */
+const mayPass = (thrown: unknown): boolean =>
+  /^(40|42|55|XX)/.test(String((thrown as { code?: unknown } | null)?.code ?? ""));
 
 /** All in one transaction, whose statements go out in this order without waiting for each other, planned once. */
 async function ask(sql: postgres.Sql, callers: Caller[], text: string, keys: string): Promise<Set<number>[]> {

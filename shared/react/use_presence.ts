@@ -28,7 +28,7 @@ const NOTHING: UsePresence<never> = { everybody: [], error: null, isLive: false 
 
 /**
  * `usePresence("project:" + id, { name, cursor })`: shows oneself with that and answers everybody, oneself included. With
- * null one looks without being seen.
+ * null one looks without being seen. A topic without an id shows nothing.
  */
 export function usePresence<Told extends Record<string, unknown>>(topic: Topic, told: Told | null): UsePresence<Told> {
   const { supabase } = useGenesis();
@@ -40,6 +40,7 @@ export function usePresence<Told extends Record<string, unknown>>(topic: Topic, 
   const text = JSON.stringify(told);
 
   useEffect(() => {
+    if (topic.endsWith(":")) return;
     const change = (made: Partial<UsePresence<Told>>) =>
       setState((before) => ({ ...(before.key === key ? before : { key, ...NOTHING }), ...made }));
     const opened = listen(supabase, topic, {

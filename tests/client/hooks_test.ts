@@ -125,6 +125,20 @@ testInBrowser("who is on one topic is never shown on the next one", async ({ ope
   assertEquals(await page.getAttribute("#here", "data-first"), "0");
 });
 
+testInBrowser("a topic whose id is not known yet is not asked for", async ({ open }) => {
+  const { project, shown } = await arrange();
+  const page = await open(project.viewer, "Vera", { ...shown, execution: "" });
+  await see(page, "#people li", "Vera");
+  await page.click("#elsewhere");
+  await page.locator('#here[data-topic="execution:"]').waitFor();
+  await page.fill("#message", "A while later");
+  await page.click("#send");
+  await see(page, "#messages li.sent", "A while later");
+  const topics = await page.evaluate("supabase.getChannels().map(({ topic }) => topic)") as string[];
+  assertEquals(topics.filter((topic) => topic.endsWith(":execution:")), []);
+  assertEquals([await page.locator("#people li").count(), await page.locator("#here .error").textContent()], [0, ""]);
+});
+
 testInBrowser("who is removed from a project is shown nothing of it any more", async ({ open }) => {
   const { project, shown, worker } = await arrange();
   const page = await open(project.viewer, "Vera", shown);

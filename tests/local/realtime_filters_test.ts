@@ -169,25 +169,6 @@ for (const [what, filter, prepare, why] of failures) {
   });
 }
 
-Deno.test("a row that the table can no longer hold costs nobody the changes beside it", async () => {
-  await using table = await useTable();
-  await using listener = await subscribe(table.name, [undefined]);
-  await inDatabase((sql) =>
-    sql.begin(async (tx) => {
-      await tx.unsafe(`insert into public.${table.name} (t) values ('old'), ('{}')`);
-      await tx.unsafe(`delete from public.${table.name} where t = 'old'`);
-      await tx.unsafe(`alter table public.${table.name} alter t type json using t::json`);
-      await tx.unsafe(`insert into public.${table.name} (t) values ('[1]')`);
-    })
-  );
-  const heard = await listener.hears(3);
-  assertEquals(heard.map((message) => [message.eventType, message.new.t]), [
-    ["INSERT", {}],
-    ["DELETE", undefined],
-    ["INSERT", [1]],
-  ]);
-});
-
 /** So random that PostgreSQL stores it aside, and the stream leaves it out where it did not change. */
 const LARGE = "string_agg(md5(n::text), '')";
 const onUntold = ["t=is.null", "t=not.is.not_null", "t=isdistinct.x", "n=isdistinct.2"];

@@ -66,9 +66,11 @@ Deno.test("who listens is told that changes were lost where they could not be re
     const subscription = changes.subscribe(channel, [{ event: "*", schema: "public", table: "workflows" }]);
     assertEquals(await subscription.check(), undefined);
     subscription.start();
+    const [found] = await sql`select 'public.workflows'::regclass::oid::integer as oid`;
+    const definition = { relationOid: found?.oid, columns: [{ name: "id", typeOid: 2950 }] };
     await limit(0);
     const row = { id: crypto.randomUUID() };
-    changes.push({ schema: "public", table: "workflows", type: "INSERT", committedAt: "", row });
+    changes.push({ definition, schema: "public", table: "workflows", type: "INSERT", committedAt: "", row });
     await eventually(() => Promise.resolve(lost), (all) => all.length > 0);
     assertEquals([lost.length, told], [1, []]);
   });

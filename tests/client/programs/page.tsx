@@ -63,7 +63,7 @@ function Project() {
 
 function People() {
   const [topic, setTopic] = useState<Topic>(`project:${project}`);
-  const { everybody } = usePresence(topic, { name });
+  const { everybody, error } = usePresence(topic, { name });
   const names = everybody.flatMap(({ states }) => states.map((state) => state.name));
   // How many were shown in the first moment of a topic.
   const first = useRef({ topic, count: 0 });
@@ -73,6 +73,7 @@ function People() {
       <h2>Here now</h2>
       <button type="button" id="elsewhere" onClick={() => setTopic(`execution:${execution}`)}>At the run</button>
       <ul id="people">{[...new Set(names)].sort().map((person) => <li key={person}>{person}</li>)}</ul>
+      <p className="error">{error?.code}</p>
     </section>
   );
 }
