@@ -2,6 +2,7 @@
 import { relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Stack } from "./stack.ts";
+import { taskLine } from "./task_line.ts";
 
 const SEED = new URL("../supabase/seed.sql", import.meta.url);
 
@@ -57,5 +58,6 @@ export async function printTable(stack: Stack, milliseconds: number): Promise<vo
   ];
   for (const line of tableLines(rows, terminalColumns())) console.log(line);
   const changes = stack.applied.length > 0 ? ` Applied ${stack.applied.length} migrations and seed files.` : "";
-  console.log(`Ready in ${(milliseconds / 1000).toFixed(1)} s.${changes} Stop with Ctrl-C or \`deno task stop\`.`);
+  const stop = taskLine("stop", { directory: stack.directory });
+  console.log(`Ready in ${(milliseconds / 1000).toFixed(1)} s.${changes} Stop with Ctrl-C or \`${stop}\`.`);
 }
