@@ -267,3 +267,46 @@ Deno.test("a row that is put is found by its key", async () => {
   assertEquals(answers.map(({ status }) => status), [400, 204]);
   await service().from("makers").delete().eq("id", 2);
 });
+
+Deno.test("a change of all rows is refused unless a filter says so, as the platform's sessions refuse it", async () => {
+  await service().from("rows").insert({ id: 20, note: "stays" });
+  const rows = service().from("rows");
+  for (
+    const [verb, change] of [["UPDATE", rows.update({ note: "" })], ["DELETE", rows.delete().select("id")]] as const
+  ) {
+    const { status, error } = await change;
+    assertEquals([status, error?.code, error?.message], [400, "21000", `${verb} requires a WHERE clause`]);
+  }
+  assertEquals((await rows.select("note").eq("id", 20)).data, [{ note: "stays" }]);
+});
+
+Deno.test("a change of all rows that a filter asks for is made", async () => {
+  await service().from("rows").insert({ id: 21 });
+  assertEquals((await service().from("rows").update({ kind: "met" }).or("id.gt.0,id.lte.0").select("id")).status, 200);
+  assertEquals((await service().from("rows").delete().gte("id", 0)).status, 204);
+  assertEquals((await service().from("rows").select("id")).data, []);
+});
+
+Deno.test("a change of nothing changes nothing, with or without a filter", async () => {
+  assertEquals((await service().from("things").update({}).select("id")).data, []);
+});
+
+Deno.test("an embedding of what is no table of the API is refused as one that PostgREST cannot find", async () => {
+  await sql`create schema hidden`;
+  await sql`create table hidden.secrets (id integer primary key, thing_id integer references public.things)`;
+  await sql`grant usage on schema hidden to service_role`;
+  await sql`grant select on hidden.secrets to service_role`;
+  await eventually(async () => await service().from("things").select("id").limit(1), ({ error }) => error === null);
+  const details = (hint = "") =>
+    `Searched for a foreign key relationship between 'things' and 'secrets'${hint} in the schema 'public', ` +
+    "but no matches were found.";
+  for (
+    const [embedding, said] of [["secrets(id)", details()], [
+      "secrets!its_thing(id)",
+      details(" using the hint 'its_thing'"),
+    ]]
+  ) {
+    const { error } = await service().from("things").select(`id, ${embedding}`);
+    assertEquals([error?.code, error?.details], ["PGRST200", said]);
+  }
+});
