@@ -33,9 +33,26 @@ function isoTime(oid: number) {
  * Auth and rpc() hand JSON over as text, table writes as values; lite's own serializer encodes the text again, and stores
  * one long string. A JSON string that reads as JSON itself ("5") cannot be told apart here, and is stored as what it says.
  */
-function jsonText(oid: number) {
+function jsonText(oid: number, parse = (text: string) => JSON.parse(text)) {
   const serialize = (value: unknown) => isJsonText(value) ? value : JSON.stringify(value);
-  return { to: oid, from: [oid], serialize, parse: (text: string) => JSON.parse(text) };
+  return { to: oid, from: [oid], serialize, parse };
+}
+
+const LOOKS_LIKE_JSON = /^\s*(-?\d[\d.eE+-]*|true|false|null|".*"|\{.*\}|\[.*\])\s*$/s;
+
+/** Lite reads a string that comes out of JSON as JSON once more: one that would become something else is boxed. */
+function parseJson(text: string): unknown {
+  return JSON.parse(
+    text,
+    (_key, value) =>
+      typeof value === "string" && LOOKS_LIKE_JSON.test(value) && isJsonText(value) ? Object(value) : value,
+  );
+}
+
+/** A number of JSON, and what JSON has no number for as text, as PostgreSQL's to_json has it. */
+function number(oid: number) {
+  const parse = (text: string) => Number.isFinite(Number(text)) ? Number(text) : text;
+  return { to: oid, from: [oid], serialize: String, parse };
 }
 
 function isJsonText(value: unknown): boolean {
@@ -188,8 +205,11 @@ export function openDataConnection(
       types: {
         timestamp: isoTime(1114),
         timestamptz: isoTime(1184),
-        json: jsonText(114),
-        jsonb: jsonText(3802),
+        json: jsonText(114, parseJson),
+        jsonb: jsonText(3802, parseJson),
+        numeric: number(1700),
+        float4: number(700),
+        float8: number(701),
         booleans,
         text: text(25),
         varchar: text(1043),

@@ -310,3 +310,28 @@ Deno.test("an embedding of what is no table of the API is refused as one that Po
     assertEquals([error?.code, error?.details], ["PGRST200", said]);
   }
 });
+
+Deno.test("a number is one in JSON, with decimals or without, and what JSON has no number for is its text", async () => {
+  await sql`create view numbers as select * from (values (1, 1.50::numeric, 2::numeric, 0.5::real, array[1.5, 2]::numeric[]),
+    (2, 'NaN', 'Infinity', '-Infinity', null)) as n (id, decimal, whole, float, list)`;
+  await sql`grant select on numbers to service_role`;
+  const asked = () => service().from("numbers").select("decimal, whole, float, list").order("id");
+  await eventually(async () => await asked(), ({ error }) => error === null);
+  assertEquals((await asked()).data, [
+    { decimal: 1.5, whole: 2, float: 0.5, list: [1.5, 2] },
+    { decimal: "NaN", whole: "Infinity", float: "-Infinity", list: null },
+  ]);
+});
+
+Deno.test("a text inside JSON that reads as JSON is that text", async () => {
+  await service().from("rows").insert({ id: 30, any_json: { size: "5", list: ["true", "{}"] } });
+  const { data } = await service().from("rows").select("any_json->size, any_json->list, first:any_json->list->0")
+    .eq("id", 30);
+  assertEquals<unknown>(data, [{ size: "5", list: ["true", "{}"], first: "true" }]);
+  await sql`update public.rows set any_json = '"{}"' where id = 30`;
+  assertEquals((await service().from("rows").select("any_json").eq("id", 30).single()).data, { any_json: "{}" });
+  await sql`update public.things set data = '{"a": "1"}' where id = 1`;
+  assertEquals<unknown>((await service().from("makers").select("things(data, data->a)")).data, [{
+    things: [{ data: { a: "1" }, a: "1" }],
+  }]);
+});
