@@ -1,8 +1,7 @@
 // What a person wants to know once the stack runs: URLs, keys, demo users, how to stop it.
-import { relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Stack } from "./stack.ts";
-import { taskLine } from "./task_line.ts";
+import { placeOf, taskLine } from "./task_line.ts";
 
 const SEED = new URL("../supabase/seed.sql", import.meta.url);
 
@@ -37,7 +36,7 @@ export function tableLines(rows: (Row | undefined)[], columns: number): string[]
 export async function printTable(stack: Stack, milliseconds: number): Promise<void> {
   const { url } = stack;
   const users = await demoUsers();
-  const here = relative(Deno.cwd(), stack.directory) || ".";
+  const here = placeOf(stack.directory);
   const rows: (Row | undefined)[] = [
     ["URL", url],
     ["Data API", `${url}/rest/v1`],

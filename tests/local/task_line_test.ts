@@ -2,7 +2,7 @@
 import { assertEquals } from "@std/assert";
 import { join } from "node:path";
 import { DEFAULT_DIRECTORY, REPOSITORY } from "../../local/stack.ts";
-import { taskLine } from "../../local/task_line.ts";
+import { placeOf, taskLine } from "../../local/task_line.ts";
 
 const usual = join(REPOSITORY, DEFAULT_DIRECTORY);
 
@@ -28,4 +28,8 @@ Deno.test("a port of its own is part of what starts the stack again", () => {
     taskLine("start", { directory: "/mine", port: 55000 }, false),
     "deno task start --dir /mine --port 55000",
   );
+});
+
+Deno.test("a place in the repository is told from there, any other as it is", () => {
+  assertEquals([placeOf(usual), placeOf("/mine/state")], [DEFAULT_DIRECTORY, "/mine/state"]);
 });
