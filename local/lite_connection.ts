@@ -73,6 +73,16 @@ function text(oid: number) {
   return { to: oid, from: [oid], serialize, parse: (text: string) => text };
 }
 
+const EMPTY_ROWS = /^(insert into (?:"(?:[^"]|"")+"\.?)+) \(\) values (\(\)(?:, \(\))*)/;
+
+/** Rows without a column, for which SQL has other words than lite. */
+function ofDefaults(statement: string): string {
+  return statement.replace(
+    EMPTY_ROWS,
+    (_all, insert: string, rows: string) => `${insert} select from generate_series(1, ${rows.split(",").length})`,
+  );
+}
+
 /** The connection ended, and the statement with it: as postgres.js, PostgreSQL or the socket says it. */
 const isLost = (thrown: unknown): boolean =>
   /^(CONNECT|57P|E[A-Z_]+$)/.test(String((thrown as { code?: unknown } | null)?.code));
@@ -143,7 +153,7 @@ function keepPlaces(driver: PostgresConnection["driver"], onError: (error: unkno
         unsafe: (text: string, parameters: unknown[] = [], ...rest: unknown[]) => {
           const query = place.unsafe(
             ...asMeant(
-              text.replaceAll(/\b([a-z_][a-z0-9_$]*) := /g, '"$1" := '),
+              ofDefaults(text).replaceAll(/\b([a-z_][a-z0-9_$]*) := /g, '"$1" := '),
               // postgres.js declares a boolean as one, also where a text or JSON is to be.
               parameters.map((value) => typeof value === "boolean" ? String(value) : value),
               unused,

@@ -335,3 +335,14 @@ Deno.test("a text inside JSON that reads as JSON is that text", async () => {
     things: [{ data: { a: "1" }, a: "1" }],
   }]);
 });
+
+Deno.test("rows of defaults alone can be inserted", async () => {
+  await sql`create table entries (id integer primary key generated always as identity, note text default 'none')`;
+  await sql`grant all on entries to service_role`;
+  const entries = service().from("entries");
+  await eventually(async () => await entries.select("id"), ({ error }) => error === null);
+  const one = await entries.insert({}).select("id, note").single();
+  assertEquals([one.status, one.data], [201, { id: 1, note: "none" }]);
+  assertEquals((await entries.insert([{}, {}])).status, 201);
+  assertEquals((await entries.select("id").order("id")).data, [{ id: 1 }, { id: 2 }, { id: 3 }]);
+});
