@@ -17,6 +17,7 @@ import { meaning } from "./meant.ts";
 import { withAllColumns } from "./missing_columns.ts";
 import { type DatabaseError, errorResponse } from "./postgrest_errors.ts";
 import { changing } from "./representation.ts";
+import { mustBeRestricted, Unrestricted } from "./unrestricted.ts";
 import { verifyEmail } from "./verify_email.ts";
 
 export interface AuthDataOptions {
@@ -187,6 +188,7 @@ export async function startAuthData(options: AuthDataOptions): Promise<AuthData>
   const asMeant = async (request: Request) => {
     const known = await connection.introspect({ useCache: true });
     const asked = inLitesWords(request);
+    await mustBeRestricted(asked, known);
     const name = asked.method === "GET" ? /\/rpc\/([^/?]+)/.exec(asked.url)?.[1] : undefined;
     const called = known.functions?.filter((known) => known.schema === "public" && known.name === name) ?? [];
     const isArgument = (key: string) => called.some(({ arg_names }) => arg_names.includes(key));
@@ -199,7 +201,7 @@ export async function startAuthData(options: AuthDataOptions): Promise<AuthData>
       () => meaning(() => changing(request, async () => await app.fetch(await asMeant(request)))),
     )
       .catch((thrown) => {
-        if (thrown instanceof NoRelationship) return thrown.response;
+        if (thrown instanceof NoRelationship || thrown instanceof Unrestricted) return thrown.response;
         throw thrown;
       });
     if (response.status < 400 || noted.error === undefined) return response;

@@ -8,13 +8,14 @@ type Introspection = Awaited<ReturnType<PostgresConnection["introspect"]>>;
 
 /** No relationship, as PostgREST says it. */
 export class NoRelationship extends Error {
-  constructor(readonly parent: string, readonly target: string) {
+  constructor(readonly parent: string, readonly target: string, readonly hint?: string) {
     super(`Could not find a relationship between '${parent}' and '${target}' in the schema cache`);
   }
 
   get response(): Response {
+    const hint = this.hint === undefined ? "" : ` using the hint '${this.hint}'`;
     const details =
-      `Searched for a foreign key relationship between '${this.parent}' and '${this.target}' in the schema ` +
+      `Searched for a foreign key relationship between '${this.parent}' and '${this.target}'${hint} in the schema ` +
       `'public', but no matches were found.`;
     return Response.json({ code: "PGRST200", details, hint: null, message: this.message }, { status: 400 });
   }
@@ -55,6 +56,10 @@ function tableNamed({ tables, foreign_keys }: Introspection, parent: string, nam
   )?.ref_table;
 }
 
+/** Whether a function of the row may be meant. */
+const isComputed = ({ functions = [] }: Introspection, name: string): boolean =>
+  functions.some((called) => called.schema === "public" && called.name === name);
+
 /** `[...][alias:]name[!hint][!inner](columns)` */
 const EMBEDDING = /^(\s*(?:\.\.\.)?\s*(?:(?:[\w$ -]+|"[^"]*")\s*:\s*)?)([\w$]+)((?:![\w$]+)*)(\s*\()(.*)(\)\s*)$/s;
 const HINT = /!(?!(inner|left)(!|$))/;
@@ -65,6 +70,10 @@ function hinted(columns: string, parent: string | undefined, known: Introspectio
     const [, before = "", name = "", hints = "", open, inner = "", close] = EMBEDDING.exec(part) ?? [];
     if (open === undefined) return part;
     const target = tableNamed(known, parent, name);
+    // Lite would look into every schema, and name any.
+    if (target === undefined && !isComputed(known, name) && !(name === "count" && inner === "")) {
+      throw new NoRelationship(parent, name, hints.split("!").find((hint) => hint && !/^(inner|left)$/.test(hint)));
+    }
     const ways = target === name ? waysBetween(known, parent, target) : [];
     const isOpen = target === name && !HINT.test(hints);
     if (isOpen && ways.length === 0) throw new NoRelationship(parent, target);

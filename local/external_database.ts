@@ -37,21 +37,23 @@ export async function checkExternalDatabase(databaseUrl: string): Promise<void> 
     const [row] = await sql`
       select current_setting('server_version') as version, current_setting('server_version_num')::int / 10000 as major,
              (select rolsuper from pg_roles where rolname = current_user) as superuser, current_user as role,
-             to_regclass('auth.schema_migrations') is not null as has_auth`;
+             exists (
+               select from pg_class where relname = 'schema_migrations' and relnamespace = to_regnamespace('auth')
+             ) as has_auth`;
     if (row.major < OLDEST) {
       throw new UserError(
         `The database at ${place} is PostgreSQL ${row.version}: version ${OLDEST} or newer is needed.`,
-      );
-    }
-    if (!row.superuser) {
-      throw new UserError(
-        `The role ${row.role} at ${place} is not a superuser: it cannot create what the platform has (roles, schemas).`,
       );
     }
     // The Auth service's own table: our stand-ins would replace the platform's functions, and could not use its tables.
     if (row.has_auth) {
       throw new UserError(
         `The database at ${place} belongs to a Supabase project: push the migrations to it with the CLI instead.`,
+      );
+    }
+    if (!row.superuser) {
+      throw new UserError(
+        `The role ${row.role} at ${place} is not a superuser: it cannot create what the platform has (roles, schemas).`,
       );
     }
   } catch (thrown) {

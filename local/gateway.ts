@@ -46,6 +46,9 @@ const isOurs = ({ hostname }: URL): boolean => /^((.+\.)?localhost|127(\.\d+){3}
 /** Methods that fetch refuses to pass on, or takes for another one, which is written in capitals. */
 const NOT_FOR_FETCH = /^(CONNECT|TRACE|TRACK)$|[a-z]/;
 
+/** What PostgREST answers to; lite takes any other method for GET. */
+const OF_DATA = /^(GET|HEAD|POST|PATCH|PUT|DELETE|OPTIONS)$/;
+
 /** The request as lite reads it: a key of today's kind, and no bearer but a user's token. */
 function translate(request: Request, credentials: Credentials, keys: Keys): Request {
   const headers = new Headers(request.headers);
@@ -68,6 +71,10 @@ function handlers(options: GatewayOptions): Record<string, Handler> {
           ? ["PGRST303", "JWT expired"]
           : ["PGRST301", "No suitable key or wrong key type"];
         return refuse(401, { code, details: null, hint: null, message });
+      }
+      if (!OF_DATA.test(request.method)) {
+        const message = `Unsupported HTTP method: ${request.method}`;
+        return refuse(405, { code: "PGRST117", details: null, hint: null, message });
       }
       const answer = await authData.call(request, url, credentials);
       if (answer instanceof Response) return answer;

@@ -33,13 +33,29 @@ function isoTime(oid: number) {
  * Auth and rpc() hand JSON over as text, table writes as values; lite's own serializer encodes the text again, and stores
  * one long string. A JSON string that reads as JSON itself ("5") cannot be told apart here, and is stored as what it says.
  */
-function jsonText(oid: number) {
+function jsonText(oid: number, parse = (text: string) => JSON.parse(text)) {
   const serialize = (value: unknown) => isJsonText(value) ? value : JSON.stringify(value);
-  return { to: oid, from: [oid], serialize, parse: (text: string) => JSON.parse(text) };
+  return { to: oid, from: [oid], serialize, parse };
+}
+
+/** A string in JSON that may read as JSON itself. */
+const MAY_HOLD_JSON = /"\s*(?:(?:-?\d[\d.eE+-]*|true|false|null)\s*"|[{[]|\\")/;
+
+/** Lite reads a string that comes out of JSON as JSON once more: one that would become something else is boxed. */
+function parseJson(text: string): unknown {
+  // To look at each value takes several times as long as to read them.
+  if (!MAY_HOLD_JSON.test(text)) return JSON.parse(text);
+  return JSON.parse(text, (_key, value) => isJsonText(value) ? Object(value) : value);
+}
+
+/** A number of JSON, and what JSON has no number for as text, as PostgreSQL's to_json has it. */
+function number(oid: number) {
+  const parse = (text: string) => Number.isFinite(Number(text)) ? Number(text) : text;
+  return { to: oid, from: [oid], serialize: String, parse };
 }
 
 function isJsonText(value: unknown): boolean {
-  if (typeof value !== "string") return false;
+  if (typeof value !== "string" || !/^\s*[-\d"tfn{[]/.test(value)) return false;
   try {
     JSON.parse(value);
     return true;
@@ -55,6 +71,16 @@ const booleans = { to: 16, from: [16], serialize: String, parse: (text: string) 
 function text(oid: number) {
   const serialize = (value: unknown) => typeof value === "object" ? JSON.stringify(value) : String(value);
   return { to: oid, from: [oid], serialize, parse: (text: string) => text };
+}
+
+const EMPTY_ROWS = /^(insert into (?:"(?:[^"]|"")+"\.?)+) \(\) values (\(\)(?:, \(\))*)/;
+
+/** Rows without a column, for which SQL has other words than lite. */
+function ofDefaults(statement: string): string {
+  return statement.replace(
+    EMPTY_ROWS,
+    (_all, insert: string, rows: string) => `${insert} select from generate_series(1, ${rows.split(",").length})`,
+  );
 }
 
 /** The connection ended, and the statement with it: as postgres.js, PostgreSQL or the socket says it. */
@@ -127,7 +153,7 @@ function keepPlaces(driver: PostgresConnection["driver"], onError: (error: unkno
         unsafe: (text: string, parameters: unknown[] = [], ...rest: unknown[]) => {
           const query = place.unsafe(
             ...asMeant(
-              text.replaceAll(/\b([a-z_][a-z0-9_$]*) := /g, '"$1" := '),
+              ofDefaults(text).replaceAll(/\b([a-z_][a-z0-9_$]*) := /g, '"$1" := '),
               // postgres.js declares a boolean as one, also where a text or JSON is to be.
               parameters.map((value) => typeof value === "boolean" ? String(value) : value),
               unused,
@@ -188,8 +214,11 @@ export function openDataConnection(
       types: {
         timestamp: isoTime(1114),
         timestamptz: isoTime(1184),
-        json: jsonText(114),
-        jsonb: jsonText(3802),
+        json: jsonText(114, parseJson),
+        jsonb: jsonText(3802, parseJson),
+        numeric: number(1700),
+        float4: number(700),
+        float8: number(701),
         booleans,
         text: text(25),
         varchar: text(1043),

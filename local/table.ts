@@ -1,7 +1,7 @@
 // What a person wants to know once the stack runs: URLs, keys, demo users, how to stop it.
-import { relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Stack } from "./stack.ts";
+import { placeOf, taskLine } from "./task_line.ts";
 
 const SEED = new URL("../supabase/seed.sql", import.meta.url);
 
@@ -36,7 +36,7 @@ export function tableLines(rows: (Row | undefined)[], columns: number): string[]
 export async function printTable(stack: Stack, milliseconds: number): Promise<void> {
   const { url } = stack;
   const users = await demoUsers();
-  const here = relative(Deno.cwd(), stack.directory) || ".";
+  const here = placeOf(stack.directory);
   const rows: (Row | undefined)[] = [
     ["URL", url],
     ["Data API", `${url}/rest/v1`],
@@ -57,5 +57,6 @@ export async function printTable(stack: Stack, milliseconds: number): Promise<vo
   ];
   for (const line of tableLines(rows, terminalColumns())) console.log(line);
   const changes = stack.applied.length > 0 ? ` Applied ${stack.applied.length} migrations and seed files.` : "";
-  console.log(`Ready in ${(milliseconds / 1000).toFixed(1)} s.${changes} Stop with Ctrl-C or \`deno task stop\`.`);
+  const stop = taskLine("stop", { directory: stack.directory });
+  console.log(`Ready in ${(milliseconds / 1000).toFixed(1)} s.${changes} Stop with Ctrl-C or \`${stop}\`.`);
 }

@@ -267,3 +267,82 @@ Deno.test("a row that is put is found by its key", async () => {
   assertEquals(answers.map(({ status }) => status), [400, 204]);
   await service().from("makers").delete().eq("id", 2);
 });
+
+Deno.test("a change of all rows is refused unless a filter says so, as the platform's sessions refuse it", async () => {
+  await service().from("rows").insert({ id: 20, note: "stays" });
+  const rows = service().from("rows");
+  for (
+    const [verb, change] of [["UPDATE", rows.update({ note: "" })], ["DELETE", rows.delete().select("id")]] as const
+  ) {
+    const { status, error } = await change;
+    assertEquals([status, error?.code, error?.message], [400, "21000", `${verb} requires a WHERE clause`]);
+  }
+  assertEquals((await rows.select("note").eq("id", 20)).data, [{ note: "stays" }]);
+});
+
+Deno.test("a change of all rows that a filter asks for is made", async () => {
+  await service().from("rows").insert({ id: 21 });
+  assertEquals((await service().from("rows").update({ kind: "met" }).or("id.gt.0,id.lte.0").select("id")).status, 200);
+  assertEquals((await service().from("rows").delete().gte("id", 0)).status, 204);
+  assertEquals((await service().from("rows").select("id")).data, []);
+});
+
+Deno.test("a change of nothing changes nothing, with or without a filter", async () => {
+  assertEquals((await service().from("things").update({}).select("id")).data, []);
+});
+
+Deno.test("an embedding of what is no table of the API is refused as one that PostgREST cannot find", async () => {
+  await sql`create schema hidden`;
+  await sql`create table hidden.secrets (id integer primary key, thing_id integer references public.things)`;
+  await sql`grant usage on schema hidden to service_role`;
+  await sql`grant select on hidden.secrets to service_role`;
+  await eventually(async () => await service().from("things").select("id").limit(1), ({ error }) => error === null);
+  const details = (hint = "") =>
+    `Searched for a foreign key relationship between 'things' and 'secrets'${hint} in the schema 'public', ` +
+    "but no matches were found.";
+  for (
+    const [embedding, said] of [["secrets(id)", details()], [
+      "secrets!its_thing(id)",
+      details(" using the hint 'its_thing'"),
+    ]]
+  ) {
+    const { error } = await service().from("things").select(`id, ${embedding}`);
+    assertEquals([error?.code, error?.details], ["PGRST200", said]);
+  }
+});
+
+Deno.test("a number is one in JSON, with decimals or without, and what JSON has no number for is its text", async () => {
+  await sql`create view numbers as select * from (values (1, 1.50::numeric, 2::numeric, 0.5::real, array[1.5, 2]::numeric[]),
+    (2, 'NaN', 'Infinity', '-Infinity', null)) as n (id, decimal, whole, float, list)`;
+  await sql`grant select on numbers to service_role`;
+  const asked = () => service().from("numbers").select("decimal, whole, float, list").order("id");
+  await eventually(async () => await asked(), ({ error }) => error === null);
+  assertEquals((await asked()).data, [
+    { decimal: 1.5, whole: 2, float: 0.5, list: [1.5, 2] },
+    { decimal: "NaN", whole: "Infinity", float: "-Infinity", list: null },
+  ]);
+});
+
+Deno.test("a text inside JSON that reads as JSON is that text", async () => {
+  await service().from("rows").insert({ id: 30, any_json: { size: "5", list: ["true", "{}"] } });
+  const { data } = await service().from("rows").select("any_json->size, any_json->list, first:any_json->list->0")
+    .eq("id", 30);
+  assertEquals<unknown>(data, [{ size: "5", list: ["true", "{}"], first: "true" }]);
+  await sql`update public.rows set any_json = '"{}"' where id = 30`;
+  assertEquals((await service().from("rows").select("any_json").eq("id", 30).single()).data, { any_json: "{}" });
+  await sql`update public.things set data = '{"a": "1"}' where id = 1`;
+  assertEquals<unknown>((await service().from("makers").select("things(data, data->a)")).data, [{
+    things: [{ data: { a: "1" }, a: "1" }],
+  }]);
+});
+
+Deno.test("rows of defaults alone can be inserted", async () => {
+  await sql`create table entries (id integer primary key generated always as identity, note text default 'none')`;
+  await sql`grant all on entries to service_role`;
+  const entries = service().from("entries");
+  await eventually(async () => await entries.select("id"), ({ error }) => error === null);
+  const one = await entries.insert({}).select("id, note").single();
+  assertEquals([one.status, one.data], [201, { id: 1, note: "none" }]);
+  assertEquals((await entries.insert([{}, {}])).status, 201);
+  assertEquals((await entries.select("id").order("id")).data, [{ id: 1 }, { id: 2 }, { id: 3 }]);
+});

@@ -213,6 +213,17 @@ Deno.test("methods that fetch cannot send are 405 in front of every service", as
   }
 });
 
+Deno.test("a method that the Data API does not have is refused, and not taken for GET", async () => {
+  for (const path of ["profiles", "rpc/who"]) {
+    const answer = await fetch(`${stack.url}/rest/v1/${path}`, {
+      method: "PROPFIND",
+      headers: { apikey: stack.secretKey },
+    });
+    const { code, message } = await answer.json();
+    assertEquals([answer.status, code, message], [405, "PGRST117", "Unsupported HTTP method: PROPFIND"]);
+  }
+});
+
 Deno.test("a host that is none is 400 in front of every service", async () => {
   for (const host of ["[::", "a b", "%zz", "a:99999"]) {
     for (const path of PATHS) assertEquals([host, path, await statusOf("GET", path, host)], [host, path, "400"]);

@@ -191,6 +191,19 @@ Deno.test("a database that belongs to a Supabase project is refused before anyth
   await assertRejects(() => checkExternalDatabase(url), Error, "belongs to a Supabase project");
 });
 
+Deno.test("a role that is no superuser is told so, and of a Supabase project that it is one", async () => {
+  const admin = connect(server.adminUrl);
+  await admin`create role someone login password 'x'`;
+  await admin`create database another`;
+  await admin.end();
+  for (const [name, said] of [["another", "is not a superuser"], ["hosted", "belongs to a Supabase project"]]) {
+    const url = new URL(`/${name}`, server.adminUrl);
+    url.username = "someone";
+    url.password = "x";
+    await assertRejects(() => checkExternalDatabase(url.href), Error, said);
+  }
+});
+
 Deno.test("a clone of a migrated database has all of it, and takes the platform again", async () => {
   await sql.end();
   const admin = connect(server.adminUrl.replace(/\/postgres$/, "/template1"));

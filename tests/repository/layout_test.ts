@@ -109,3 +109,14 @@ Deno.test("every deno task that a document names exists", async () => {
     }
   }
 });
+
+Deno.test("the examples of README.md pass the type check, as whoever pastes them has it in an editor", async () => {
+  const { success, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["check", "--quiet", "--doc-only", "README.md"],
+    cwd: ROOT,
+    stdin: "null",
+    stdout: "null",
+    stderr: "piped",
+  }).output();
+  assert(success, new TextDecoder().decode(stderr));
+});

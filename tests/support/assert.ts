@@ -52,15 +52,6 @@ export async function assertRejects(
   throw new assertion.AssertionError({ message: "Expected a rejection, but it resolved" });
 }
 
-export function assertThrows(run: () => unknown, errorClass?: ErrorClass, messageIncludes?: string): Error {
-  try {
-    run();
-  } catch (thrown) {
-    return checkThrown(thrown, errorClass, messageIncludes);
-  }
-  throw new assertion.AssertionError({ message: "Expected a throw, but it returned" });
-}
-
 export function fail(message: string): never {
   throw new assertion.AssertionError({ message });
 }

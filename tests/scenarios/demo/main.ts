@@ -1,9 +1,9 @@
 // The demo: `deno task demo`. Tells one story from sign-up to a completed execution on a stack that runs, or on one that
 // it starts for it.
-import { relative } from "node:path";
 import { parseArgs } from "node:util";
 import { onNpxEnded } from "../../../local/npx_parent.ts";
 import { outliveTerminal } from "../../../local/outlive_terminal.ts";
+import { taskLine } from "../../../local/task_line.ts";
 import { messageOf, UserError } from "../../../local/user_error.ts";
 import { canRedraw, liveView } from "./live_view.ts";
 import { type UsedStack, useStack } from "./stack.ts";
@@ -75,11 +75,8 @@ function readArguments(args: string[]): Arguments {
 /** What was made and what to do next. */
 function summary({ outcome, owner, projectName }: Told, stack: UsedStack, seconds: number): string {
   const { tasks, artifacts, files, collaborators } = outcome;
-  const directory = stack.directory && relative(Deno.cwd(), stack.directory);
-  const flag = directory && directory !== ".local" ? ` --dir ${directory}` : "";
   const isGone = stack.origin === "started";
-  const port = new URL(stack.url).port;
-  const start = `deno task start${flag}${isGone && port !== "54321" ? ` --port ${port}` : ""}`;
+  const start = taskLine("start", { directory: stack.directory, port: Number(new URL(stack.url).port) });
   return `
 ${
     styles.bold(
