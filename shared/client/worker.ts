@@ -35,7 +35,10 @@ export interface WorkerOptions {
   /** How long a silent worker keeps a task, in seconds (60 where absent); heartbeats come three times as often. */
   leaseSeconds?: number;
   projectId?: string;
-  /** This execution alone; what runs inside it has executions of its own. */
+  /**
+   * This execution, and the workflows that run inside it. An idle worker hears of the execution's own tasks, and finds
+   * those inside when it looks again (`pollSeconds`).
+   */
   executionId?: string;
   /** Stops the worker, as SIGTERM and SIGINT do where there are signals. */
   signal?: AbortSignal;

@@ -87,6 +87,13 @@ async function inDatabase(databaseUrl: string): Promise<{ kind: Kind; name: stri
   return rows;
 }
 
+/** How a page names it: where several functions share a name, the number of arguments tells them apart. */
+function labelOf(name: string, present: { name: string }[]): string {
+  const [bare = "", count] = name.split("/");
+  const isShared = present.filter((each) => each.name.split("/")[0] === bare).length > 1;
+  return count && isShared ? `${bare} (${count === "1" ? "1 argument" : `${count} arguments`})` : bare;
+}
+
 /** The page. Throws when something is there that no migration was seen to define. */
 export async function databasePage(databaseUrl: string): Promise<string> {
   const [found, present] = await Promise.all([definitions(), inDatabase(databaseUrl)]);
@@ -95,7 +102,7 @@ export async function databasePage(databaseUrl: string): Promise<string> {
     const rows = present.filter((each) => each.kind === kind).map(({ name }) => {
       const definition = found[kind].get(name);
       if (!definition) throw new Error(`No migration defines the ${kind} ${name}: teach database_index.ts its words`);
-      return `| ${name.replace(/\/\d+$/, "")} | ${short(definition.file)} | ${
+      return `| ${labelOf(name, present)} | ${short(definition.file)} | ${
         definition.changedBy.map(short).join(", ")
       } |`;
     });

@@ -20,12 +20,14 @@ Deno.test("the generated files are what `deno task gen` writes", async () => {
 
 Deno.test("the file that docs/database.md names for a function holds the body that runs", async () => {
   const page = await Deno.readTextFile(new URL("docs/database.md", ROOT));
-  const rows = await db.sql<{ name: string; body: string }[]>`
-    select pronamespace::regnamespace || '.' || proname as name, prosrc as body from pg_proc
+  const rows = await db.sql<{ name: string; count: number; body: string }[]>`
+    select pronamespace::regnamespace || '.' || proname as name, pronargs as count, prosrc as body from pg_proc
     where pronamespace in ('public'::regnamespace, 'private'::regnamespace)`;
   const functions = page.slice(page.indexOf("## Functions"), page.indexOf("## Triggers"));
-  for (const { name, body } of rows) {
-    const file = new RegExp(`^\\| ${name} +\\| `.replace(".", "\\.") + "`(\\w+)`", "m").exec(functions)?.[1];
+  for (const { name, count, body } of rows) {
+    const label = `${name}(?: \\(${count} arguments?\\))?`.replace(".", "\\.");
+    const file = new RegExp(`^\\| ${label} +\\| ` + "`(\\w+)`", "m").exec(functions)?.[1];
+    assert(file, `docs/database.md does not name ${name}`);
     const text = await Deno.readTextFile(new URL(`supabase/migrations/${file}.sql`, ROOT));
     assert(text.includes(body), `${name} is not in ${file}`);
   }

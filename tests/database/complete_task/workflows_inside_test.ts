@@ -56,7 +56,7 @@ Deno.test("its final state is the task's output, and what lies behind goes on", 
 
 Deno.test("the node's task is nobody's to claim", async () => {
   const { run } = await begun();
-  assertEquals(await run.claim({ agent_types: ["workflow", "architect"] }), []);
+  assertEquals(await run.claim({ agent_types: ["workflow", "architect"] }), ["x"]);
 });
 
 Deno.test("its failure is the task's failure, and fails the execution around it", async () => {

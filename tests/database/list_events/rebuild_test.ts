@@ -148,12 +148,12 @@ Deno.test("with a workflow inside that is cancelled, a failure that is passed ov
     select id from public.workflow_executions where parent_task_id = ${(await run.row("inside")).id}`;
   const inner = runOf(db, project, child?.id);
   await assertTold(run, [
-    fail("b"),
     async () => {
       await inner.complete("x");
       await db.rpc("worker", "cancel_execution", { execution_id: inner.id });
       await assertToldSoFar(inner, "inside");
     },
+    fail("b"),
     claim,
     () => db.rpc("worker", "cancel_execution", { execution_id: run.id }),
   ]);

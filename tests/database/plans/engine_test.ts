@@ -3,6 +3,7 @@ import { assert, assertEquals } from "@std/assert";
 import type postgres from "postgres";
 import { buildWorld } from "../../bench/reads/world.ts";
 import { type Claimed, createProject, graph, startExecution } from "../../support/factories.ts";
+import { startNested } from "../../support/nested.ts";
 import { connectExplained, nodesOf, type StatementPlan } from "./explain.ts";
 
 const world = await buildWorld({ projects: 400, perProject: 40, messages: 1 });
@@ -55,6 +56,24 @@ Deno.test("claim_tasks reads no table from end to end", async () => {
   await using explained = await connectExplained(db);
   await settle(explained.sql);
   const plans = await explained.plansInside(() => claim(explained.sql));
+  assert(touchesTasks(plans));
+  assertEquals(plans.flatMap(scanned), []);
+});
+
+Deno.test("a claim for one execution reads no table from end to end to bring what runs inside it", async () => {
+  const [outermost] = await startNested(db, await createProject(db), 2);
+  await using explained = await connectExplained(db);
+  const claimInside = () =>
+    explained.sql`select public.claim_tasks(
+      worker_id := 'w', agent_types := '{architect}'::text[], execution_id := ${outermost ?? ""}::uuid
+    ) as answer`;
+  for (let n = 0; n < 7; n++) {
+    const [row] = await claimInside();
+    const [task] = row?.answer.tasks;
+    await explained
+      .sql`select public.release_task(task_id := ${task.id}::uuid, lease_token := ${task.lease_token}::uuid)`;
+  }
+  const plans = await explained.plansInside(claimInside);
   assert(touchesTasks(plans));
   assertEquals(plans.flatMap(scanned), []);
 });

@@ -48,6 +48,7 @@ declare
   v_filled uuid[];
   v_task record;
   v_ids uuid[] := '{}';
+  v_within uuid[] := case when p_execution_id is not null then private.executions_within(p_execution_id) end;
 begin
   for v_pass in 1 .. c_max_passes loop
     exit when cardinality(v_ids) >= p_limit;
@@ -56,7 +57,7 @@ begin
       select t.id, t.workflow_execution_id
       from public.agent_tasks as t
       where t.status = 'pending' and t.project_id = p_project_id and t.agent_type = any (p_agent_types) and t.available_at <= now()
-        and (p_execution_id is null or t.workflow_execution_id = p_execution_id)
+        and (v_within is null or t.workflow_execution_id = any (v_within))
         and not v_full ? t.workflow_execution_id::text and t.id <> all (v_ids)
       order by t.priority desc, t.available_at
       limit p_limit - cardinality(v_ids)
