@@ -1,7 +1,7 @@
 // claim_tasks: what one person heaps up in a project of theirs does not end the claims of those who serve all projects.
 import { assertEquals } from "@std/assert";
 import { shareDatabase } from "../../support/database.ts";
-import { createProject, graph } from "../../support/factories.ts";
+import { createProject, expireLeases, graph } from "../../support/factories.ts";
 import { startRun } from "../../support/run.ts";
 import { openTransaction } from "../../support/transactions.ts";
 
@@ -76,4 +76,30 @@ Deno.test("a claim whose time is up stops behind a project, and the next one goe
   }
   assertEquals(found.map((projects) => projects.length), [1, 1]);
   assertEquals(found.flat().toSorted(), ids.toSorted());
+});
+
+Deno.test("a claim does not wait for who has rows of an execution that a dead worker left, and brings other work", async () => {
+  const { project, node } = await createHeap("waiter");
+  const dead = graph([["a", "__end__"], ["b", "__end__"]], {
+    a: { ...node(0), retry: { max_attempts: 1 } },
+    b: { ...node(0), delay_seconds: 3600 },
+  });
+  const runs = [await startRun(db, dead, {}, project), await startRun(db, dead, {}, project)];
+  const claim = { worker_id: "w", agent_types: ["waiter"], limit: 10 };
+  assertEquals((await db.rpc("worker", "claim_tasks", claim)).tasks.length, 2);
+  for (const run of runs) await expireLeases(db, run.id);
+  await startRun(db, graph([["c", "__end__"]], { c: node(0) }), {}, project);
+
+  // As who deletes the project, or saves files for the task.
+  await using holder = await openTransaction(db, "superuser");
+  for (const run of runs) await holder.sql`select from public.workflow_executions where id = ${run.id} for update`;
+  await using worker = await openTransaction(db, "worker");
+  await worker.sql`set local statement_timeout = '8s'`;
+  const { tasks } = await worker.rpc("claim_tasks", claim);
+  assertEquals(tasks.map((task: { node_id: string }) => task.node_id), ["c"]);
+  await worker.commit();
+  await holder.rollback();
+
+  assertEquals((await db.rpc("worker", "claim_tasks", claim)).tasks, []);
+  for (const run of runs) assertEquals(await run.statuses(), { a: "failed", b: "cancelled" });
 });
