@@ -142,7 +142,7 @@ export const forkExecution = operation({
       execution_id: id(),
       /** This node, what lies behind it and what was unfinished start anew. */
       from_node: z.string().min(1).max(200),
-      /** Laid over the input of the execution it comes from. */
+      /** Laid over the input of the execution it comes from. Where that makes another one of it, approvals are asked for again. */
       input: jsonObject().optional(),
     }),
   output: () =>

@@ -1,9 +1,9 @@
 // access: who writes in one chat, or listens to it, is not asked about all of them, and fills no chat of somebody else's.
 import { assert, assertEquals } from "@std/assert";
 import { refused, shareDatabase } from "../../support/database.ts";
-import { createChatSession, createProject, type Person } from "../../support/factories.ts";
+import { createChatSession, createProject, type Person, type Project } from "../../support/factories.ts";
 import { startRun } from "../../support/run.ts";
-import { type OpenTransaction, openTransaction } from "../../support/transactions.ts";
+import { type OpenTransaction, openTransaction, waitUntilBlocked } from "../../support/transactions.ts";
 
 const db = await shareDatabase();
 
@@ -79,4 +79,57 @@ Deno.test("a person's report brings no more messages into a chat than the person
   const messages = [1, 2].map((number) => ({ session_id: session, content: `Message ${number}` }));
   const request = { task_id, lease_token, status: "completed", messages };
   assertEquals((await db.refusal(project.editor.actor, "complete_task", request)).code, "too_many_messages");
+});
+
+/** A project where that person has 9,999 chats. */
+async function nearlyFullOfChats(who: "viewer" | "owner") {
+  const project = await createProject(db);
+  await db.sql`
+    insert into public.chat_sessions (project_id, user_id)
+    select ${project.id}, ${project[who].id} from generate_series(1, 9999)`;
+  return project;
+}
+
+const openChat = (project: Project, person: Person, count = 1) =>
+  db.as(person.actor, (tx) =>
+    tx`
+    insert into public.chat_sessions (project_id, user_id)
+    select ${project.id}, ${person.id} from generate_series(1, ${count}::integer)`);
+
+Deno.test("one person has ten thousand chats in a project", async () => {
+  const project = await nearlyFullOfChats("viewer");
+  assertEquals((await refused(openChat(project, project.viewer, 2))).code, "too_many_sessions");
+  await openChat(project, project.viewer);
+  assertEquals((await refused(openChat(project, project.viewer))).code, "too_many_sessions");
+});
+
+Deno.test("who has too many chats in a project keeps nobody else from opening one, and may open them in another", async () => {
+  const project = await nearlyFullOfChats("owner");
+  await openChat(project, project.owner);
+  await openChat(project, project.editor);
+  const other = await createProject(db);
+  await db.sql`update public.projects set owner_id = ${project.owner.id} where id = ${other.id}`;
+  await openChat(other, project.owner);
+});
+
+Deno.test("who deletes a chat makes room for another", async () => {
+  const project = await nearlyFullOfChats("viewer");
+  await openChat(project, project.viewer);
+  await db.as(project.viewer.actor, (tx) =>
+    tx`
+    delete from public.chat_sessions where id in (select id from public.chat_sessions where project_id = ${project.id} limit 1)`);
+  await openChat(project, project.viewer);
+});
+
+Deno.test("of two statements that open chats at once the second one counts those of the first", async () => {
+  const project = await nearlyFullOfChats("viewer");
+  const insert = (one: OpenTransaction) =>
+    one.sql`insert into public.chat_sessions (project_id, user_id) values (${project.id}, ${project.viewer.id})`;
+  await using first = await openTransaction(db, project.viewer.actor);
+  await insert(first);
+  await using second = await openTransaction(db, project.viewer.actor);
+  const answer = refused(insert(second));
+  await waitUntilBlocked(db, second, answer);
+  await first.commit();
+  assertEquals((await answer).code, "too_many_sessions");
 });

@@ -86,3 +86,14 @@ Deno.test("an archived project can still be read", async () => {
   await db.sql`update public.projects set status = 'archived' where id = ${run.project.id}`;
   assertEquals((await read(run.project.viewer.actor, run.id)).execution.id, run.id);
 });
+
+Deno.test("an answer tells the first 10,000 characters of why a task failed, and the task's row all of it", async () => {
+  const run = await startRun(db, graph([["a", "b"]], { a: oneAttempt }));
+  const { id: task_id, lease_token } = await run.lease("a");
+  const error_message = "é".repeat(500_000);
+  const answer = await db.rpc("worker", "complete_task", { task_id, lease_token, status: "failed", error_message });
+  const { tasks } = await read(run.project.viewer.actor, run.id);
+  const told = [answer.task, ...tasks].map((task: { error_message: string | null }) => task.error_message?.length);
+  assertEquals(told, [10_000, 10_000, undefined]);
+  assertEquals((await run.row("a")).error_message, error_message);
+});

@@ -268,6 +268,38 @@ Deno.test("an approval that was decided is kept with its decision; one forked fr
   assertEquals((await anew.decide("review", run.project.owner, "rejected")).execution.status, "completed");
 });
 
+Deno.test("with another input an owner's approval is asked for again, and what stands behind it waits", async () => {
+  const definition = graph([["review", "b"], ["b", "c"]], { review: { type: "approval", role: "owner" } });
+  const run = await startRun(db, definition, { target: "staging" });
+  await run.decide("review", run.project.owner);
+  await run.complete("b", 1);
+  const same = await fork(run, "c", { input: { target: "staging" } });
+  assertEquals(await same.statuses(), { review: "completed", b: "completed", c: "pending" });
+  const other = await fork(run, "c", { input: { target: "production" } });
+  assertEquals(await other.statuses(), { review: "waiting", b: "blocked", c: "blocked" });
+  const decisions = await db.sql`select from public.task_decisions where task_id = ${(await other.row("review")).id}`;
+  assertEquals(decisions.length, 0);
+});
+
+Deno.test("with another input an approval inside a workflow inside is asked for again, too", async () => {
+  const source = await startRun(db, graph([["review", "x"]], { review: { type: "approval" } }));
+  const { workflow_id } = await source.execution();
+  const run = await startRun(
+    db,
+    graph([["inside", "b"]], { inside: { type: "workflow", workflow_id } }),
+    { target: 1 },
+    source.project,
+  );
+  const { id } = await db.sql<{ id: string }[]>`
+    select x.id from public.workflow_executions as x join public.agent_tasks as t on t.id = x.parent_task_id
+    where t.workflow_execution_id = ${run.id}`.then(([row]) => row ?? { id: "" });
+  const inside = runOf(db, run.project, id);
+  await inside.decide("review", run.project.owner);
+  await inside.complete("x", 1);
+  assertEquals(await (await fork(run, "b")).statuses(), { inside: "completed", b: "pending" });
+  assertEquals(await (await fork(run, "b", { input: { target: 2 } })).statuses(), { inside: "waiting", b: "blocked" });
+});
+
 Deno.test("who decided a kept approval may say the same again, and nothing else", async () => {
   const run = await startRun(db, graph([["review", "b"]], { review: { type: "approval" } }));
   await run.decide("review", run.project.owner);
