@@ -25,9 +25,13 @@ Deno.test("the file that docs/database.md names for a function holds the body th
     where pronamespace in ('public'::regnamespace, 'private'::regnamespace)`;
   const functions = page.slice(page.indexOf("## Functions"), page.indexOf("## Triggers"));
   for (const { name, body } of rows) {
-    const file = new RegExp(`^\\| ${name} +\\| `.replace(".", "\\.") + "`(\\w+)`", "m").exec(functions)?.[1];
-    const text = await Deno.readTextFile(new URL(`supabase/migrations/${file}.sql`, ROOT));
-    assert(text.includes(body), `${name} is not in ${file}`);
+    // Of one name there may be several, with other arguments.
+    const lines = functions.matchAll(new RegExp(`^\\| ${name} +\\| `.replace(".", "\\.") + "`(\\w+)`", "gm"));
+    const files = [...lines].map(([, file]) => file);
+    const texts = await Promise.all(
+      files.map((file) => Deno.readTextFile(new URL(`supabase/migrations/${file}.sql`, ROOT))),
+    );
+    assert(texts.some((text) => text.includes(body)), `${name} is not in ${files.join(", ")}`);
   }
 });
 
