@@ -304,6 +304,12 @@ export class Driver {
     return driver;
   }
 
+  /** Cancels what a fork has left behind, if it runs still. */
+  async leave(): Promise<void> {
+    if (!this.isRunning) return;
+    await this.db.rpc(this.project.owner.actor, "cancel_execution", { execution_id: this.id });
+  }
+
   private async decide(task: Task, person: number, decision: "approved" | "rejected"): Promise<void> {
     const name = PEOPLE[person] ?? "owner";
     const actor = this.project[name].actor;

@@ -253,16 +253,14 @@ export type Command =
   | { do: "cancel"; pick: number }
   | { do: "let time pass" | "retry" };
 
-/** From which node an execution that has ended is forked, and what is merged over its input. */
+/** From which node an execution is forked, and what is merged over its input. */
 export interface Fork {
   from: number;
   input: State;
 }
 
-export const fork: fc.Arbitrary<Fork | undefined> = often(
-  undefined,
-  fc.record({ from: fc.nat({ max: 9 }), input: object }),
-);
+export const forkOf: fc.Arbitrary<Fork> = fc.record({ from: fc.nat({ max: 9 }), input: object });
+export const fork: fc.Arbitrary<Fork | undefined> = often(undefined, forkOf);
 
 const pick = fc.nat({ max: 9 });
 const simple = <Name extends Command["do"]>(...names: Name[]) => fc.record({ do: fc.constantFrom(...names), pick });
