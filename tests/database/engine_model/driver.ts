@@ -307,16 +307,18 @@ export class Driver {
   }
 
   /** Ends in another execution that keeps some of this one, to be gone on with. */
-  async fork({ from, input }: Fork): Promise<Driver> {
-    const { nodes } = this.model.shape.graph;
+  async fork({ which, from, input }: Fork): Promise<Driver> {
+    const places = this.places();
+    const { execution: source, path } = places[which % places.length] ?? { execution: this.model, path: "" };
+    const { nodes } = source.shape.graph;
     const from_node = nodes[from % nodes.length]?.id ?? "";
     const { execution } = await this.db.rpc(this.project.owner.actor, "fork_execution", {
-      execution_id: this.id,
+      execution_id: this.tables.executions.find((found) => found.path === path)?.id,
       from_node,
       input,
     });
-    const driver = new Driver(this.db, this.project, execution.id, this.model.fork(from_node, input));
-    driver.history.push(...this.history, `fork from ${from_node} with ${JSON.stringify(input)}`);
+    const driver = new Driver(this.db, this.project, execution.id, source.fork(from_node, input));
+    driver.history.push(...this.history, `fork ${path} from ${from_node} with ${JSON.stringify(input)}`);
     await driver.compare();
     return driver;
   }

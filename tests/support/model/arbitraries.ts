@@ -256,13 +256,18 @@ export type Command =
   | { do: "cancel"; pick: number }
   | { do: "let time pass" | "retry" };
 
-/** From which node an execution is forked, and what is merged over its input. */
+/** Which execution is forked (the first, or one inside), from which node, and what is merged over its input. */
 export interface Fork {
+  which: number;
   from: number;
   input: State;
 }
 
-export const forkOf: fc.Arbitrary<Fork> = fc.record({ from: fc.nat({ max: 9 }), input: object });
+export const forkOf: fc.Arbitrary<Fork> = fc.record({
+  which: often(0, fc.nat({ max: 3 })),
+  from: fc.nat({ max: 9 }),
+  input: object,
+});
 export const fork: fc.Arbitrary<Fork | undefined> = often(undefined, forkOf);
 
 const pick = fc.nat({ max: 9 });
