@@ -84,6 +84,19 @@ export async function waitUntilBlocking(sql: postgres.Sql, { pid }: { pid: numbe
   throw new Error("Somebody was expected to wait for the transaction's lock, but nobody does");
 }
 
+/** Resolves once the statement of that transaction has been at work for so long. */
+export async function untilAtWorkFor(db: TestDatabase, { pid }: OpenTransaction, milliseconds: number): Promise<void> {
+  const deadline = Date.now() + 20_000;
+  while (Date.now() < deadline) {
+    const [row] = await db.sql`
+      select clock_timestamp() - query_start > make_interval(secs => ${milliseconds / 1000}) as is_long
+      from pg_stat_activity where pid = ${pid} and state = 'active'`;
+    if (row?.is_long) return;
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  throw new Error("The statement was expected to be at work for longer");
+}
+
 /**
  * Resolves once readers of events see all that has committed so far: they stop at the oldest transaction that is still
  * running, also in the databases of other test files.

@@ -122,6 +122,18 @@ Deno.test("the same report twice in one batch is answered twice alike", async ()
   assertEquals(second, first);
 });
 
+Deno.test("of two reports of one task in a batch the first counts, whatever else it brings", async () => {
+  const run = await startRun(db, wide(2));
+  const [a] = await claimed(run, "n0");
+  const artifacts = [{ file_path: "first.txt", content: "x" }];
+  const first = report(a, { output_data: { word: "first" }, artifacts });
+  assertEquals(codes(await send([first, report(a, { output_data: { word: "second" } })])), [
+    "ok",
+    "task_already_reported",
+  ]);
+  assertEquals(await run.output("n0"), { word: "first" });
+});
+
 Deno.test("the same batch sent again is answered again and changes nothing", async () => {
   const run = await startRun(db, wide(3));
   const request = (await claimed(run, "n0", "n1", "n2")).map((task) => report(task));

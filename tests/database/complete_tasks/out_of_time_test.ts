@@ -12,7 +12,7 @@ import {
   report,
 } from "../../support/factories.ts";
 import { oneAttempt, type Run, startRun } from "../../support/run.ts";
-import { openTransaction } from "../../support/transactions.ts";
+import { openTransaction, untilAtWorkFor } from "../../support/transactions.ts";
 
 const db = await shareDatabase();
 
@@ -180,4 +180,23 @@ Deno.test("a person's claim takes back what is theirs to edit and nothing of str
   const { tasks } = await inASecond(project.editor.actor, "claim_tasks", { ...claim, execution_id: own.id });
   assertEquals(tasks.map((task: Claimed) => task.node_id), ["x"]);
   assertEquals(await Promise.all(runs.map(stateOf)), ["running", "running"]);
+});
+
+Deno.test("a failed report that begins late in its batch ends no execution for want of time, and can be sent again", async () => {
+  const first = await startRun(db, graph([["x", "y"]]));
+  const x = await first.lease("x");
+  const late = await startRun(db, poisoned, input);
+  const a = await late.lease("a");
+  await using holder = await openTransaction(db, "superuser");
+  await holder.sql`select from public.agent_tasks where id = ${x.id} for update`;
+  await using batch = await openTransaction(db, "worker");
+  await batch.sql`set local statement_timeout = '4s'`;
+  const answer = batch.rpc("complete_tasks", { results: [report(x, { status: "failed" }), report(a, failed)] });
+  await untilAtWorkFor(db, batch, 2100);
+  await holder.commit();
+  assertEquals(codes(await answer), ["ok", "unavailable"]);
+  await batch.commit();
+  assertEquals([await stateOf(late), (await late.row("a")).status], ["running", "running"]);
+  assertEquals(codes(await inASecond("worker", "complete_tasks", { results: [report(a, failed)] })), ["ok"]);
+  assertEquals(await stateOf(late), BROKEN_OFF);
 });

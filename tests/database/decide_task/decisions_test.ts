@@ -103,6 +103,13 @@ Deno.test("nobody can change their mind", async () => {
   assertEquals([refusal.code, refusal.sqlstate], ["already_decided", "PT409"]);
 });
 
+Deno.test("what somebody approved counts also when they have left since", async () => {
+  const run = await waiting({ approvals: 2 });
+  await run.decide("review", run.editor);
+  await db.sql`delete from public.project_collaborators where user_id = ${run.editor.id}`;
+  assertEquals((await run.decide("review", run.owner)).task.status, "completed");
+});
+
 Deno.test("one rejection decides, however many approvals were wanted or given", async () => {
   const run = await waiting({ approvals: 3 });
   await run.decide("review", run.editor);

@@ -88,8 +88,8 @@ export class Driver {
         return this.claim(command.limit, command.within);
       case "complete":
         return this.on(running, command.pick, (task) => this.complete(task, command.output, command.label));
-      case "complete several":
-        return this.completeSeveral(command.picks.map((pick) => running[pick % running.length]), command);
+      case "report several":
+        return this.reportSeveral(running, command);
       case "complete with a wrong label": {
         const labelled = running.filter((task) => this.executionOf(task).labelsOf(task).length > 0);
         return this.on(labelled, command.pick, async (task) => {
@@ -271,40 +271,65 @@ export class Driver {
     };
   }
 
-  /** In one call; one of them may cancel another that comes after it. */
-  private async completeSeveral(
-    picked: (Task | undefined)[],
-    { output, label }: { output: Json | undefined; label: number },
+  /** In one call; one of them may cancel another that comes after it, and of two about one task the first counts. */
+  private async reportSeveral(
+    running: Task[],
+    { picks, output, label }: Extract<Command, { do: "report several" }>,
   ): Promise<string | undefined> {
-    const tasks = [...new Set(picked)].filter((task) => task !== undefined);
-    if (tasks.length === 0) return undefined;
-    const sent = tasks.map((task) => ({ task, report: this.report(task, this.resultOf(task, output, label)) }));
+    const sent = picks.flatMap(({ pick, how }) => {
+      const task = running[pick % running.length];
+      if (!task) return [];
+      const result = how === "fail"
+        ? { status: "failed", error_message: "on purpose" }
+        : this.resultOf(task, output, label);
+      const artifacts = how === "complete with an artifact" ? [{ file_path: "a.txt", content: "a" }] : undefined;
+      return [{ task, how, report: this.report(task, { ...result, ...(artifacts && { artifacts }) }) }];
+    });
+    if (sent.length === 0) return undefined;
     const { results } = await this.call("complete_tasks", { results: sent.map(({ report }) => report) });
-    const did = tasks.map((task) => this.nameOf(task)).join(" ");
-    sent.forEach(({ task, report }, index) => {
-      const isTaken = task.status === "running";
-      assertEquals(results[index]?.error?.code, isTaken ? undefined : "task_lease_lost", did);
+    const did = sent.map(({ task, how }) => `${how} ${this.nameOf(task)}`).join(", ");
+    const firsts = new Map<Task, string>();
+    sent.forEach(({ task, how, report }, index) => {
+      const first = firsts.get(task);
+      const isTaken = task.status === "running" && first === undefined;
+      const expected = isTaken || first === how
+        ? undefined
+        : first === undefined
+        ? "task_lease_lost"
+        : "task_already_reported";
+      assertEquals(results[index]?.error?.code, expected, did);
       if (!isTaken) return;
+      firsts.set(task, how);
       const lease = this.leases.get(task);
       if (lease) lease.report = report;
-      this.executionOf(task).complete(task, output, report.label as string | undefined);
+      const execution = this.executionOf(task);
+      if (how === "fail") execution.fail(task);
+      else execution.complete(task, output, report.label as string | undefined);
     });
     return did;
   }
 
   /** Ends in another execution that keeps some of this one, to be gone on with. */
-  async fork({ from, input }: Fork): Promise<Driver> {
-    const { nodes } = this.model.shape.graph;
+  async fork({ which, from, input }: Fork): Promise<Driver> {
+    const places = this.places();
+    const { execution: source, path } = places[which % places.length] ?? { execution: this.model, path: "" };
+    const { nodes } = source.shape.graph;
     const from_node = nodes[from % nodes.length]?.id ?? "";
     const { execution } = await this.db.rpc(this.project.owner.actor, "fork_execution", {
-      execution_id: this.id,
+      execution_id: this.tables.executions.find((found) => found.path === path)?.id,
       from_node,
       input,
     });
-    const driver = new Driver(this.db, this.project, execution.id, this.model.fork(from_node, input));
-    driver.history.push(...this.history, `fork from ${from_node} with ${JSON.stringify(input)}`);
+    const driver = new Driver(this.db, this.project, execution.id, source.fork(from_node, input));
+    driver.history.push(...this.history, `fork ${path} from ${from_node} with ${JSON.stringify(input)}`);
     await driver.compare();
     return driver;
+  }
+
+  /** Cancels what a fork has left behind, if it runs still. */
+  async leave(): Promise<void> {
+    if (!this.isRunning) return;
+    await this.db.rpc(this.project.owner.actor, "cancel_execution", { execution_id: this.id });
   }
 
   private async decide(task: Task, person: number, decision: "approved" | "rejected"): Promise<void> {

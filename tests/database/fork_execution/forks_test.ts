@@ -399,6 +399,33 @@ Deno.test("an input that is no object, or over 1 MiB with the source's, is refus
   assertEquals((await db.sql`select from public.workflow_executions where forked_from = ${run.id}`).length, 0);
 });
 
+Deno.test("a fork of a fork has every node, also one whose first turn a loop had cancelled", async () => {
+  const definition = graph([["slow", "b"], ["b", "any"]], { any: { join: "any" } });
+  const edges = [
+    ...["slow", "any", "other"].map((target) => ({ source: "__start__", target })),
+    ...definition.edges,
+    { source: "any", target: "b", label: "again", loop: { max_iterations: 1 } },
+    { source: "any", target: "__end__", label: "done" },
+    { source: "other", target: "__end__" },
+  ];
+  const other = { id: "other", type: "agent", agent_type: "architect" };
+  const run = await startRun(db, { nodes: [...definition.nodes, other], edges });
+  // It begins a turn while b waits for its first.
+  await run.complete("any", {}, { label: "again" });
+  for (const name of ["slow", "b#1"]) await run.complete(name);
+  await run.complete("any#1", {}, { label: "done" });
+  const first = await fork(run, "other");
+  assertEquals(await first.statuses(), {
+    slow: "completed",
+    "b#1": "completed",
+    any: "completed",
+    "any#1": "completed",
+    other: "pending",
+  });
+  const second = await fork(first, "slow");
+  assertEquals(await second.statuses(), { slow: "pending", b: "blocked", any: "pending", other: "pending" });
+});
+
 Deno.test("an owner, an editor and a worker may fork; a viewer and an admin who is no member may not", async () => {
   const run = await finished();
   for (const actor of [run.project.owner.actor, run.project.editor.actor, "worker"] as const) {

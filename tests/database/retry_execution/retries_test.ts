@@ -47,6 +47,21 @@ Deno.test("the failed task has its attempts anew, and the errors and inputs of b
   assertEquals((await run.fail("b")).task.status, "failed");
 });
 
+Deno.test("the waits between the attempts begin anew with them", async () => {
+  const run = await startRun(db, graph([["a", "b"]], { a: { retry: { max_attempts: 4, backoff_seconds: 100 } } }));
+  const soon = () => db.sql`update public.agent_tasks set available_at = now() where workflow_execution_id = ${run.id}`;
+  for (let attempt = 1; attempt <= 4; attempt++) {
+    await soon();
+    await run.fail("a");
+  }
+  await retry(run);
+  await run.fail("a");
+  const [wait] = await db.sql`
+    select available_at <= now() + interval '100 seconds' as is_that_of_the_first
+    from public.agent_tasks where workflow_execution_id = ${run.id} and node_id = 'a'`;
+  assertEquals(wait, { is_that_of_the_first: true });
+});
+
 Deno.test("whoever was at work when it failed keeps no lease, and that attempt does not count", async () => {
   const run = await failed();
   const { id: task_id, lease_token } = await run.lease("c");

@@ -241,11 +241,14 @@ const output: fc.Arbitrary<Json | undefined> = fc.oneof(
   { weight: 1, arbitrary: fc.constantFrom<(Json | undefined)[]>(undefined, 7, "done") },
 );
 
+/** Of a report in a batch. With an artifact it cannot be applied together with others. */
+export type How = "complete" | "complete with an artifact" | "fail";
+
 /** `pick` names one of the tasks that it can be done with at that moment. */
 export type Command =
   | { do: "claim"; limit: number; within?: number | undefined }
   | { do: "complete"; pick: number; output: Json | undefined; label: number }
-  | { do: "complete several"; picks: number[]; output: Json | undefined; label: number }
+  | { do: "report several"; picks: { pick: number; how: How }[]; output: Json | undefined; label: number }
   | { do: "complete with a wrong label" | "complete with a lost lease"; pick: number }
   | { do: "fail" | "heartbeat" | "release" | "let the lease expire"; pick: number }
   | { do: "report the same again" | "report something else"; pick: number }
@@ -253,16 +256,19 @@ export type Command =
   | { do: "cancel"; pick: number }
   | { do: "let time pass" | "retry" };
 
-/** From which node an execution that has ended is forked, and what is merged over its input. */
+/** Which execution is forked (the first, or one inside), from which node, and what is merged over its input. */
 export interface Fork {
+  which: number;
   from: number;
   input: State;
 }
 
-export const fork: fc.Arbitrary<Fork | undefined> = often(
-  undefined,
-  fc.record({ from: fc.nat({ max: 9 }), input: object }),
-);
+export const forkOf: fc.Arbitrary<Fork> = fc.record({
+  which: often(0, fc.nat({ max: 3 })),
+  from: fc.nat({ max: 9 }),
+  input: object,
+});
+export const fork: fc.Arbitrary<Fork | undefined> = often(undefined, forkOf);
 
 const pick = fc.nat({ max: 9 });
 const simple = <Name extends Command["do"]>(...names: Name[]) => fc.record({ do: fc.constantFrom(...names), pick });
@@ -284,8 +290,11 @@ export const commands: fc.Arbitrary<Command[]> = fc.array(
     {
       weight: 3,
       arbitrary: fc.record({
-        do: fc.constant("complete several" as const),
-        picks: fc.array(pick, { minLength: 1, maxLength: 4 }),
+        do: fc.constant("report several" as const),
+        picks: fc.array(
+          fc.record({ pick, how: often<How>("complete", fc.constantFrom("complete with an artifact", "fail")) }),
+          { minLength: 1, maxLength: 5 },
+        ),
         output,
         label: fc.nat({ max: 1 }),
       }),
