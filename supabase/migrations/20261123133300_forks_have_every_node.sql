@@ -36,6 +36,16 @@ begin
     perform private.refuse('payload_too_large', 'The input is over 1 MiB.');
   end if;
   v_anew := private.forked_nodes(p_execution_id, v_version.id, v_from_index);
+  -- Whoever approved saw another input. Those who may fork are more than those who may approve, and one is fewer than several.
+  if v_input <> v_source.input then
+    v_anew := array(
+      select unnest(v_anew)
+      union
+      select n.node_index
+      from private.approved_nodes(p_execution_id) as a (node_index)
+      cross join lateral unnest(private.forked_nodes(p_execution_id, v_version.id, a.node_index)) as n (node_index)
+    );
+  end if;
 
   insert into public.workflow_executions (workflow_id, project_id, version_id, version, state, input, started_by, forked_from)
   values (v_source.workflow_id, v_source.project_id, v_version.id, v_version.version, v_input, v_input, auth.uid(), p_execution_id)
