@@ -1,6 +1,7 @@
 // postgres_changes on the local Realtime beside changes of definitions: the stream tells of a table as it was at the moment
 // of each change, and the catalog can only say what it is now.
-import { assertEquals, assertMatch } from "@std/assert";
+import { assertEquals, assertMatch, assertRejects } from "@std/assert";
+import { visibleTo } from "../../local/realtime/visibility.ts";
 import { anonymous } from "../support/actors.ts";
 import { eventually, inDatabase, type Listener, listenToChanges } from "./realtime_fixture.ts";
 
@@ -164,4 +165,19 @@ Deno.test("what a primary key includes beside its columns is no part of the key"
   await listener.hears(1);
   await table.change("delete from t");
   assertEquals((await listener.hears(2)).map(({ old }) => old), [{}, { id: 1 }]);
+});
+
+Deno.test("a name that has gone since it was looked up is no answer, and a policy that fails is: nobody sees", async () => {
+  await using table = await useTable("id integer primary key, divisor integer");
+  await table.change("insert into t values (1, 0)");
+  const callers = [1, 2].map((sub) => ({ role: "anon" as const, claims: { sub: String(sub) } }));
+  const see = (name: string) => {
+    const column = { name, type: "int4", cast: "integer", isKey: true, readers: [] };
+    const known = { schema: table.schema, name: "t", hasRls: true, columns: [column], hasLostKey: false };
+    return inDatabase((sql) => visibleTo(sql, callers, known, [{ [name]: "1" }], true));
+  };
+  assertEquals(await see("id"), [new Set([0]), new Set([0])]);
+  await assertRejects(() => see("number"), Error, "does not exist");
+  await table.change(`alter policy "anybody can read all" on t using (1 / divisor = 1)`);
+  assertEquals(await see("id"), [new Set(), new Set()]);
 });
