@@ -123,8 +123,14 @@ export class Tables {
     const kept = cache.get(definition);
     if (kept) return kept;
     const oids = definition.columns.map(({ typeOid }) => typeOid >>> 0);
+    // A domain may have become stricter than a value that it holds: such a value is read as what the domain is made of.
     const found = await this.sql<Type[]>`
-      select oid::text, typname as type, format_type(oid, -1) as cast from pg_type where oid = any (${oids}::oid[])`;
+      with recursive made (oid, type, of, base) as (
+        select oid, typname, oid, typbasetype from pg_type where oid = any (${oids}::oid[])
+        union all
+        select m.oid, m.type, t.oid, t.typbasetype from made as m join pg_type as t on t.oid = m.base
+      )
+      select oid::text, type, format_type(of, -1) as cast from made where base = 0`;
     const types = new Map(found.map((type) => [Number(type.oid), type]));
     cache.set(definition, types);
     return types;
