@@ -1,6 +1,7 @@
 // Lite's two connection pools, changed where lite would act unlike the platform: grants, settings, JSON, times, errors.
 import { createPostgresConnection, type PostgresConnection } from "@supabase/lite/postgres";
 import postgres from "postgres";
+import { arrayOf } from "./array_type.ts";
 import { databaseOf } from "./database_name.ts";
 import { onDatabaseSocket } from "./database_socket.ts";
 import { asMeant } from "./meant.ts";
@@ -73,6 +74,37 @@ function text(oid: number) {
   return { to: oid, from: [oid], serialize, parse: (text: string) => text };
 }
 
+/** Types that postgres.js, or lite, would read or write otherwise than PostgREST. */
+const TYPES = {
+  timestamp: isoTime(1114),
+  timestamptz: isoTime(1184),
+  json: jsonText(114, parseJson),
+  jsonb: jsonText(3802, parseJson),
+  numeric: number(1700),
+  float4: number(700),
+  float8: number(701),
+  booleans,
+  text: text(25),
+  varchar: text(1043),
+  bytea: text(17),
+};
+
+const ARRAYS = {
+  timestamps: arrayOf(1115, TYPES.timestamp),
+  timestamptzs: arrayOf(1185, TYPES.timestamptz),
+  jsons: arrayOf(199, TYPES.json),
+  jsonbs: arrayOf(3807, TYPES.jsonb),
+  int2s: arrayOf(1005, number(21)),
+  int4s: arrayOf(1007, number(23)),
+  numerics: arrayOf(1231, TYPES.numeric),
+  float4s: arrayOf(1021, TYPES.float4),
+  float8s: arrayOf(1022, TYPES.float8),
+  bools: arrayOf(1000, TYPES.booleans),
+  texts: arrayOf(1009, TYPES.text),
+  varchars: arrayOf(1015, TYPES.varchar),
+  uuids: arrayOf(2951, text(2950)),
+};
+
 const EMPTY_ROWS = /^(insert into (?:"(?:[^"]|"")+"\.?)+) \(\) values (\(\)(?:, \(\))*)/;
 
 /** Rows without a column, for which SQL has other words than lite. */
@@ -144,6 +176,11 @@ function keepPlaces(driver: PostgresConnection["driver"], onError: (error: unkno
   const { end } = driver;
   // With a type, as nothing in the statement tells one.
   const unused = driver.typed("", 25);
+  // postgres.js declares a boolean as one, and a list of them too, also where a text or JSON is to be.
+  const undeclared = (value: unknown) => {
+    if (typeof value === "boolean") return String(value);
+    return Array.isArray(value) && typeof value[0] === "boolean" ? driver.typed(value as never, 0) : value;
+  };
   Object.assign(driver, {
     async reserve() {
       const place = free.pop() ?? await new Promise<Place>((resolve) => waiting.push(resolve));
@@ -154,8 +191,7 @@ function keepPlaces(driver: PostgresConnection["driver"], onError: (error: unkno
           const query = place.unsafe(
             ...asMeant(
               ofDefaults(text).replaceAll(/\b([a-z_][a-z0-9_$]*) := /g, '"$1" := '),
-              // postgres.js declares a boolean as one, also where a text or JSON is to be.
-              parameters.map((value) => typeof value === "boolean" ? String(value) : value),
+              parameters.map(undeclared),
               unused,
             ),
             ...rest,
@@ -211,19 +247,7 @@ export function openDataConnection(
       prepare: false,
       onnotice: () => {},
       ...onDatabaseSocket({ application_name: "data" }),
-      types: {
-        timestamp: isoTime(1114),
-        timestamptz: isoTime(1184),
-        json: jsonText(114, parseJson),
-        jsonb: jsonText(3802, parseJson),
-        numeric: number(1700),
-        float4: number(700),
-        float8: number(701),
-        booleans,
-        text: text(25),
-        varchar: text(1043),
-        bytea: text(17),
-      },
+      types: { ...TYPES, ...ARRAYS },
     },
   });
   keepPlaces(connection.driver);

@@ -346,3 +346,33 @@ Deno.test("rows of defaults alone can be inserted", async () => {
   assertEquals((await entries.insert([{}, {}])).status, 201);
   assertEquals((await entries.select("id").order("id")).data, [{ id: 1 }, { id: 2 }, { id: 3 }]);
 });
+
+Deno.test("a list of booleans is JSON in a column of it", async () => {
+  const row = { id: 31, any_json: [true, false] };
+  const { data, error } = await service().from("rows").insert(row).select("id, any_json").single();
+  assertEquals([error, data], [null, row]);
+});
+
+Deno.test("NULL in an array is null, and the text NULL that text", async () => {
+  await sql`create table lists (
+    id integer primary key, texts text[], numbers integer[], json jsonb[], square text[][], decimals numeric[], flags boolean[]
+  )`;
+  await sql`grant all on lists to service_role`;
+  const lists = () => service().from("lists").select("*");
+  await eventually(async () => await lists(), ({ error }) => error === null);
+  const row = {
+    id: 1,
+    texts: ["x, y", null, "NULL", 'says "no"', "back\\slash", "", "{}", "\n"],
+    numbers: [1, null],
+    json: [{ a: [1, '"'] }, null, { b: "{}" }],
+    square: [["a", null], ["b", "c"]],
+    decimals: [1.5, null],
+    flags: [true, null, false],
+  };
+  const added = await service().from("lists").insert(row).select().single();
+  assertEquals([added.error, added.data], [null, row]);
+  const [stored] = await sql`select texts[2] is null and texts[3] = 'NULL' and json[2] is null as so from lists`;
+  assertEquals(stored?.so, true);
+  await sql`update lists set texts = '{}', numbers = '[0:1]={1,2}'`;
+  assertEquals((await service().from("lists").select("texts, numbers").single()).data, { texts: [], numbers: [1, 2] });
+});
