@@ -2,6 +2,7 @@
 // The processes here have no connection of their own to the database, so that all they ask for can be made to fail.
 import { assert, assertEquals } from "@std/assert";
 import type { ErrorCode } from "../../shared/errors.ts";
+import { anonymous } from "../support/actors.ts";
 import { assertRefused, type Body, call, type Reply } from "../support/http.ts";
 import { stack } from "../support/stack.ts";
 import { sql } from "./behind.ts";
@@ -244,6 +245,33 @@ Deno.test("neighbours: a link says unavailable while Storage makes none, and wor
   fault = () => undefined;
   assertEquals([refused.status, (await refused.json()).error.code], [503, "unavailable"]);
   assertEquals(await (await fetch(link)).text(), "some text");
+});
+
+Deno.test("neighbours: an upload that is finished twenty times at once is read four times at most", async () => {
+  const { id: project_id } = await anotherProject(team);
+  const declared = { project_id, file_name: "a.bin", file_size: 5_000_000, mime_type: "application/octet-stream" };
+  const { file_id, upload } = (await call(team.owner, "upload-file/signed", declared)).body;
+  await anonymous().storage.from(upload.bucket)
+    .uploadToSignedUrl(upload.path, upload.token, new Uint8Array(5_000_000), { contentType: declared.mime_type });
+  let read = 0;
+  const { url } = await processOf("upload-file");
+  fault = (_, path) => {
+    if (path.startsWith("/storage/v1/object/sign/genesis-files/")) read++;
+    return undefined;
+  };
+  const headers = {
+    apikey: stack.publishableKey,
+    authorization: `Bearer ${team.owner.token}`,
+    "content-type": "application/json",
+  };
+  const replies = await Promise.all(Array.from({ length: 20 }, async () => {
+    const response = await fetch(`${url}/finish`, { method: "POST", headers, body: JSON.stringify({ file_id }) });
+    await response.body?.cancel();
+    return response;
+  }));
+  fault = () => undefined;
+  assertEquals(replies.map(({ status }) => status), Array(20).fill(200));
+  assert(read <= 4, `It was read ${read} times`);
 });
 
 Deno.test("neighbours: after all that the same processes still answer", async () => {
