@@ -152,7 +152,7 @@ Deno.test("envelope: functions.invoke hands a refusal's code to its caller", asy
   assertEquals([context.status, (await context.json()).error.code], [404, "project_not_found"]);
 });
 
-Deno.test("envelope: no answer may be kept on the way, refusals and files of text among them", async () => {
+Deno.test("envelope: no answer may be kept on the way or taken for a page, refusals and files of text among them", async () => {
   const owner = await signUp("owner");
   const project_id = await createProject(owner);
   const asked = [
@@ -165,6 +165,7 @@ Deno.test("envelope: no answer may be kept on the way, refusals and files of tex
   for (const path of asked) {
     const response = await send(path, { headers: { apikey: stack.secretKey } });
     await response.body?.cancel();
-    assertEquals([path, response.headers.get("cache-control")], [path, "no-store"]);
+    const [kept, sniffed] = ["cache-control", "x-content-type-options"].map((name) => response.headers.get(name));
+    assertEquals([path, kept, sniffed], [path, "no-store", "nosniff"]);
   }
 });
