@@ -3,7 +3,7 @@
 import { lazy } from "../../../shared/contract/operation.ts";
 import * as z from "zod";
 import { FORM_BYTES, MAX_FILE_BYTES, mediaType, uploadFile } from "../../../shared/contract/upload-file.ts";
-import { type AppContext, callerClient, callerId } from "../_shared/auth.ts";
+import { type AppContext, callerClient, callerId, requireUnexpired } from "../_shared/auth.ts";
 import { parseInput } from "../_shared/body.ts";
 import { callDoor, callDoorAsService } from "../_shared/database.ts";
 import { OperationError } from "../_shared/errors.ts";
@@ -31,6 +31,7 @@ export const upload = streamedRoute(uploadFile, async (context) => {
 });
 
 async function store(context: AppContext, fields: Record<string, string>, incoming: IncomingFile): Promise<StoredFile> {
+  requireUnexpired(context);
   const { project_id, path } = parseInput(uploadFile.input, fields);
   const { file_name, mime_type } = parseInput(partShape(), { file_name: incoming.name, mime_type: incoming.mimeType });
   const reserved = readFile(await callDoor(context, "register_upload", { project_id, file_name, path, mime_type }));
