@@ -2,11 +2,12 @@
 // The processes here have no connection of their own to the database, so that all they ask for can be made to fail.
 import { assert, assertEquals } from "@std/assert";
 import type { ErrorCode } from "../../shared/errors.ts";
-import { anonymous } from "../support/actors.ts";
+import { anonymous, signUp } from "../support/actors.ts";
 import { assertRefused, type Body, call, type Reply } from "../support/http.ts";
 import { stack } from "../support/stack.ts";
 import { sql } from "./behind.ts";
 import { type FunctionProcess, platformEnvironment, startFunctionProcess } from "./function_process.ts";
+import { tokenFor } from "./mailbox.ts";
 import { anotherProject, createTeam, type Project } from "./project.ts";
 import { leftovers, textUpload } from "./uploads.ts";
 
@@ -177,6 +178,28 @@ Deno.test("neighbours: where the mail cannot go out the invitation is withdrawn"
   const { data } = await project.owner.client.from("project_invitations").select("status").eq("project_id", project.id);
   assertEquals(data, []);
   assertEquals((await callThrough("invite-collaborator", body, () => undefined)).status, 201);
+});
+
+Deno.test("neighbours: a mail that cannot go out takes no invitation along that was sent again meanwhile", async () => {
+  const project = await anotherProject(team);
+  const guest = await signUp("guest");
+  const body = { project_id: project.id, email: guest.email, role: "viewer" };
+  const { promise: isSentAgain, resolve: sentAgain } = Promise.withResolvers<void>();
+  const begun = Promise.withResolvers<void>();
+  // The carrier takes its time to say no.
+  const slowly = () => {
+    begun.resolve();
+    return new Response(new ReadableStream({ start: (body) => isSentAgain.then(() => body.close()) }), { status: 500 });
+  };
+  const first = callThrough("invite-collaborator", body, on("/mail", slowly));
+  await begun.promise;
+  const { invitations: [{ id }] } =
+    (await call(project.owner, `invite-collaborator?project_id=${project.id}`, undefined, { method: "GET" })).body;
+  assertEquals((await call(project.owner, "invite-collaborator/resend", { invitation_id: id })).status, 200);
+  sentAgain();
+  assertRefused(await first, "unavailable");
+  const token = await tokenFor(guest.email);
+  assertEquals((await call(guest, "invite-collaborator/accept", { token })).status, 200);
 });
 
 const STORAGE: [string, () => Response][] = [
