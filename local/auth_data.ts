@@ -104,7 +104,13 @@ function createApp(options: AuthDataOptions, connection: PostgresConnection, tok
       refresh_token_reuse_interval: auth.refresh_token_reuse_interval,
       minimum_password_length: auth.minimum_password_length,
       ...(auth.password_requirements ? { password_requirements: auth.password_requirements } : {}),
-      email: { ...email, enable_signup: takesEmail, template: templatesOf(options.config) },
+      email: {
+        ...email,
+        enable_signup: takesEmail,
+        template: templatesOf(options.config),
+        // Of the two messages lite sends and asks for the old address's alone: anybody could have taken any address.
+        double_confirm_changes: false,
+      },
     },
     storage: { enabled: false },
     studio: { enabled: false },

@@ -40,7 +40,7 @@ export function credentialsReader(keys: Keys): (request: Request, url: URL) => P
       throw new errors.JWTClaimValidationFailed("unexpected audience", payload, "aud");
     }
     // The Data API takes a role at its word; what signs in to it on the platform may take on these three alone.
-    if (payload.role !== undefined && !ROLES.has(String(payload.role))) {
+    if (payload.role !== undefined && !ROLES.has(payload.role as string)) {
       throw new errors.JWTClaimValidationFailed("unexpected role", payload, "role");
     }
     if (verified.size > 1000) verified.clear();

@@ -1389,7 +1389,7 @@ export type Database = {
         Returns: Json;
       };
       "transfer_project": { Args: { "project_id": string; "user_id": string }; Returns: Json };
-      "withdraw_invitation": { Args: { "invitation_id": string }; Returns: Json };
+      "withdraw_invitation": { Args: { "invitation_id": string; "token_sha256"?: string }; Returns: Json };
     };
     Enums: {
       [_ in never]: never;

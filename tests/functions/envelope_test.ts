@@ -131,6 +131,29 @@ Deno.test("envelope: a token that was taken a moment ago is refused once it has 
   assertRefused(await call({ token }, "complete-task/claim", body), "unauthorized");
 });
 
+const FORM = '--b\r\ncontent-disposition: form-data; name="file"; filename="a"\r\n\r\nx\r\n--b--\r\n';
+
+for (
+  const [path, type, body] of [
+    ["complete-task/claim", "application/json", '{"worker_id":"w","agent_types":["architect"]}'],
+    ["upload-file", "multipart/form-data; boundary=b", FORM],
+  ] as const
+) {
+  Deno.test(`envelope: a body that comes to ${path} when its token has expired is refused`, async () => {
+    const exp = Math.floor(Date.now() / 1000) + 2;
+    const token = await forge(await signUp(), { exp });
+    const late = new ReadableStream({
+      async start(controller) {
+        controller.enqueue(new TextEncoder().encode(body.slice(0, 10)));
+        await new Promise((resolve) => setTimeout(resolve, exp * 1000 + 100 - Date.now()));
+        controller.enqueue(new TextEncoder().encode(body.slice(10)));
+        controller.close();
+      },
+    });
+    assertRefused(await call({ token }, path, late, { headers: { "content-type": type } }), "unauthorized");
+  });
+}
+
 Deno.test("envelope: what one person may do another may not, in the same process and moment", async () => {
   const [owner, stranger] = await Promise.all([signUp("owner"), signUp("stranger")]);
   const project_id = await createProject(owner);
@@ -152,7 +175,7 @@ Deno.test("envelope: functions.invoke hands a refusal's code to its caller", asy
   assertEquals([context.status, (await context.json()).error.code], [404, "project_not_found"]);
 });
 
-Deno.test("envelope: no answer may be kept on the way, refusals and files of text among them", async () => {
+Deno.test("envelope: no answer may be kept on the way or taken for a page, refusals and files of text among them", async () => {
   const owner = await signUp("owner");
   const project_id = await createProject(owner);
   const asked = [
@@ -165,6 +188,7 @@ Deno.test("envelope: no answer may be kept on the way, refusals and files of tex
   for (const path of asked) {
     const response = await send(path, { headers: { apikey: stack.secretKey } });
     await response.body?.cancel();
-    assertEquals([path, response.headers.get("cache-control")], [path, "no-store"]);
+    const [kept, sniffed] = ["cache-control", "x-content-type-options"].map((name) => response.headers.get(name));
+    assertEquals([path, kept, sniffed], [path, "no-store", "nosniff"]);
   }
 });

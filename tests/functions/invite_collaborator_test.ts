@@ -117,6 +117,18 @@ Deno.test("invite_collaborator: a project's name can put neither markup nor a he
   assert(!/[\r\n]/.test(mail?.subject ?? "\n"), mail?.subject);
 });
 
+Deno.test("invite_collaborator: a project's name turns nothing in the mail around, and steers no terminal", async () => {
+  const project = await fresh();
+  const { error } = await project.owner.client.from("projects").update({ name: "\u202EPlans\u2067 \u001b[2J\u0085 b" })
+    .eq("id", project.id);
+  assertEquals(error, null);
+  const email = address();
+  await invite(project.owner, project, email);
+  const [mail] = await mailTo(email);
+  assertEquals(mail?.subject, "You are invited to Plans [2J b");
+  assertStringIncludes(mail?.text ?? "", "on Plans [2J b as editor.");
+});
+
 Deno.test("invite_collaborator: the fifty-first invitation of an hour is too_many_invitations, for this project only", async () => {
   const [project, other] = [await fresh(), await fresh()];
   for (let sent = 0; sent < 50; sent += 10) {

@@ -2,10 +2,12 @@
 // The processes here have no connection of their own to the database, so that all they ask for can be made to fail.
 import { assert, assertEquals } from "@std/assert";
 import type { ErrorCode } from "../../shared/errors.ts";
+import { anonymous, signUp } from "../support/actors.ts";
 import { assertRefused, type Body, call, type Reply } from "../support/http.ts";
 import { stack } from "../support/stack.ts";
 import { sql } from "./behind.ts";
 import { type FunctionProcess, platformEnvironment, startFunctionProcess } from "./function_process.ts";
+import { tokenFor } from "./mailbox.ts";
 import { anotherProject, createTeam, type Project } from "./project.ts";
 import { leftovers, textUpload } from "./uploads.ts";
 
@@ -178,6 +180,28 @@ Deno.test("neighbours: where the mail cannot go out the invitation is withdrawn"
   assertEquals((await callThrough("invite-collaborator", body, () => undefined)).status, 201);
 });
 
+Deno.test("neighbours: a mail that cannot go out takes no invitation along that was sent again meanwhile", async () => {
+  const project = await anotherProject(team);
+  const guest = await signUp("guest");
+  const body = { project_id: project.id, email: guest.email, role: "viewer" };
+  const { promise: isSentAgain, resolve: sentAgain } = Promise.withResolvers<void>();
+  const begun = Promise.withResolvers<void>();
+  // The carrier takes its time to say no.
+  const slowly = () => {
+    begun.resolve();
+    return new Response(new ReadableStream({ start: (body) => isSentAgain.then(() => body.close()) }), { status: 500 });
+  };
+  const first = callThrough("invite-collaborator", body, on("/mail", slowly));
+  await begun.promise;
+  const { invitations: [{ id }] } =
+    (await call(project.owner, `invite-collaborator?project_id=${project.id}`, undefined, { method: "GET" })).body;
+  assertEquals((await call(project.owner, "invite-collaborator/resend", { invitation_id: id })).status, 200);
+  sentAgain();
+  assertRefused(await first, "unavailable");
+  const token = await tokenFor(guest.email);
+  assertEquals((await call(guest, "invite-collaborator/accept", { token })).status, 200);
+});
+
 const STORAGE: [string, () => Response][] = [
   [
     "answers 500",
@@ -244,6 +268,33 @@ Deno.test("neighbours: a link says unavailable while Storage makes none, and wor
   fault = () => undefined;
   assertEquals([refused.status, (await refused.json()).error.code], [503, "unavailable"]);
   assertEquals(await (await fetch(link)).text(), "some text");
+});
+
+Deno.test("neighbours: an upload that is finished twenty times at once is read four times at most", async () => {
+  const { id: project_id } = await anotherProject(team);
+  const declared = { project_id, file_name: "a.bin", file_size: 5_000_000, mime_type: "application/octet-stream" };
+  const { file_id, upload } = (await call(team.owner, "upload-file/signed", declared)).body;
+  await anonymous().storage.from(upload.bucket)
+    .uploadToSignedUrl(upload.path, upload.token, new Uint8Array(5_000_000), { contentType: declared.mime_type });
+  let read = 0;
+  const { url } = await processOf("upload-file");
+  fault = (_, path) => {
+    if (path.startsWith("/storage/v1/object/sign/genesis-files/")) read++;
+    return undefined;
+  };
+  const headers = {
+    apikey: stack.publishableKey,
+    authorization: `Bearer ${team.owner.token}`,
+    "content-type": "application/json",
+  };
+  const replies = await Promise.all(Array.from({ length: 20 }, async () => {
+    const response = await fetch(`${url}/finish`, { method: "POST", headers, body: JSON.stringify({ file_id }) });
+    await response.body?.cancel();
+    return response;
+  }));
+  fault = () => undefined;
+  assertEquals(replies.map(({ status }) => status), Array(20).fill(200));
+  assert(read <= 4, `It was read ${read} times`);
 });
 
 Deno.test("neighbours: after all that the same processes still answer", async () => {

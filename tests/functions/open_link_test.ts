@@ -4,7 +4,7 @@ import { anonymous } from "../support/actors.ts";
 import { assertRefused, type Body, call, type Sender } from "../support/http.ts";
 import { stack } from "../support/stack.ts";
 import { anotherProject, createTeam, type Project } from "./project.ts";
-import { PNG, removeMember, textUpload } from "./uploads.ts";
+import { form, PNG, removeMember, textUpload } from "./uploads.ts";
 
 let signedUp: Promise<Project> | undefined;
 const fresh = async () => await anotherProject(await (signedUp ??= createTeam()));
@@ -38,6 +38,56 @@ Deno.test("open_link: a link to save the file names it", async () => {
   const response = await fetch(await linkOf(project, project.viewer, "?download=true"));
   assertMatch(response.headers.get("content-disposition") ?? "", /^attachment;.*notes\.txt/);
   await response.body?.cancel();
+});
+
+/** What a browser is told to do with a file of this type where its link leads: null is to show it. */
+async function dispositionOf(link: string): Promise<string | null> {
+  const response = await fetch(link);
+  await response.body?.cancel();
+  return response.headers.get("content-disposition");
+}
+
+async function linkToUpload(project: Project, bytes: string | Uint8Array<ArrayBuffer>, type: string): Promise<string> {
+  const upload = form(["project_id", project.id], ["file", new File([bytes], "a.file", { type })]);
+  return (await call(project.editor, "upload-file", upload)).body.signed_url;
+}
+
+Deno.test("open_link: what could run scripts under the project's address is saved, and not shown", async () => {
+  const project = await fresh();
+  const svg = '<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>';
+  const page = '<html xmlns="http://www.w3.org/1999/xhtml"><script>alert(1)</script></html>';
+  const xml = '<?xml version="1.0"?><a/>';
+  for (
+    const [type, text] of [
+      ["image/svg+xml", svg],
+      ["application/xhtml+xml", page],
+      ["text/xml", xml],
+      ["application/atom+xml", xml],
+      ["text/html", page],
+      ["multipart/related", page],
+    ] as const
+  ) assertMatch(await dispositionOf(await linkToUpload(project, text, type)) ?? "", /^attachment;.*a\.file/, type);
+});
+
+Deno.test("open_link: what runs nothing is shown", async () => {
+  const project = await fresh();
+  for (const [type, bytes] of [["image/png", PNG], ["text/plain", "text"], ["application/json", "{}"]] as const) {
+    assertEquals(await dispositionOf(await linkToUpload(project, bytes, type)), null, type);
+  }
+});
+
+Deno.test("open_link: a file is saved by what Storage serves it as, whatever its row says that it is", async () => {
+  const project = await fresh();
+  const bucket = project.editor.client.storage.from("genesis-files");
+  for (const contentType of ["application/xhtml+xml", "image/png, image/svg+xml", "image/png;a=,image/svg+xml"]) {
+    await bucket.upload(`${project.id}/${crypto.randomUUID()}.png`, PNG, { contentType });
+  }
+  const mended = await call(project.owner, "upload-file/reconcile", { project_id: project.id, older_than_seconds: 0 });
+  assertEquals(mended.body.adopted.map((file: Body) => file.mime_type), ["image/png", "image/png", "image/png"]);
+  for (const { id } of mended.body.adopted) {
+    const { signed_url } = (await call(project.editor, `upload-file/${id}`, undefined, { method: "GET" })).body;
+    assertMatch(await dispositionOf(signed_url) ?? "shown", /^attachment;/);
+  }
 });
 
 Deno.test("open_link: a link ends at once with the membership of who got it, and no other does", async () => {

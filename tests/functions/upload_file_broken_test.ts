@@ -203,6 +203,35 @@ Deno.test("upload_file: a 45 MiB upload raises the function's memory by less tha
   assert(raised < 20, `The process took ${raised} MiB more`);
 });
 
+Deno.test("upload_file: of one person's uploads that stall thirty-two are received, and another person's goes through", async () => {
+  const project = await fresh();
+  await using process = await startFunctionProcess("upload-file");
+  const head = [
+    "POST /upload-file HTTP/1.1",
+    "host: x",
+    `content-type: ${MULTIPART["content-type"]}`,
+    `apikey: ${stack.publishableKey}`,
+    `authorization: Bearer ${project.editor.token}`,
+    "content-length: 1000000",
+  ];
+  const begun = new TextEncoder().encode(`${head.join("\r\n")}\r\n\r\n${beginning(project.id)}${"x".repeat(70_000)}`);
+  const { hostname, port } = new URL(process.url);
+  const connections = await Promise.all(
+    Array.from({ length: 60 }, () => Deno.connect({ hostname, port: Number(port) })),
+  );
+  const sent = connections.map((connection) =>
+    new Blob([begun]).stream().pipeTo(connection.writable, { preventClose: true }).catch(() => {})
+  );
+  await uploadBegan(project.id, 32);
+  const headers = { apikey: stack.publishableKey, authorization: `Bearer ${project.owner.token}` };
+  const others = await anotherProject(project);
+  const response = await fetch(process.url, { method: "POST", headers, body: textUpload(others.id) });
+  assertEquals([response.status, (await response.json()).file?.status], [201, "ready"]);
+  assertEquals((await leftovers(project.id)).rows, 32);
+  for (const connection of connections) connection.close();
+  await Promise.all(sent);
+});
+
 /** A zip cut off after its first entry, which inflates to so many zeros, and says that it is small. */
 function zipBomb(name: string, bytes: number): Uint8Array {
   const packed = deflateRawSync(new Uint8Array(bytes));

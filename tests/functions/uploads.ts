@@ -88,10 +88,10 @@ export async function leftoversInTheEnd(projectId: string) {
   }
 }
 
-/** Resolves when an upload into the project has begun: its row is reserved. */
-export async function uploadBegan(projectId: string): Promise<void> {
+/** Resolves when so many uploads into the project have begun: their rows are reserved. */
+export async function uploadBegan(projectId: string, uploads = 1): Promise<void> {
   const deadline = Date.now() + 10_000;
-  while ((await leftovers(projectId)).rows === 0 && Date.now() < deadline) {
+  while ((await leftovers(projectId)).rows < uploads && Date.now() < deadline) {
     await new Promise((done) => setTimeout(done, 20));
   }
 }

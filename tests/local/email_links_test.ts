@@ -23,8 +23,8 @@ function browser(flowType: "pkce" | "implicit" = "pkce") {
 /** The link of the newest message to an address. */
 async function linkTo(email: string): Promise<string> {
   const messages = await (await fetch(`${stack.url}/mail`, { headers: { accept: "application/json" } })).json();
-  const { text } = messages.find(({ to }: { to: string }) => to === email);
-  return /http\S+\/auth\/v1\/verify\?\S+/.exec(text)?.[0] ?? "";
+  const message = messages.find(({ to }: { to: string }) => to === email);
+  return /http\S+\/auth\/v1\/verify\?\S+/.exec(message?.text)?.[0] ?? "";
 }
 
 /** Where a link leads. */
@@ -106,4 +106,15 @@ Deno.test("the flow pkce: the token hash of a message signs in as well", async (
 Deno.test("the flow pkce: a link that was used tells the app so, in the query", async () => {
   const { link } = await signInByLink(browser());
   assertEquals((await follow(link)).searchParams.get("error_code"), "otp_expired");
+});
+
+Deno.test("an address changes by the link in a message to the new one: nobody takes one that they do not read", async () => {
+  const { id, email: old, client: { auth } } = await signUp("mover");
+  const email = `moved-${crypto.randomUUID()}@example.com`;
+  assertEquals((await auth.updateUser({ email })).error, null);
+  const before = await sql()`select email from auth.users where id = ${id}`;
+  assertEquals([await linkTo(old), before[0]?.email], ["", old]);
+  await follow(await linkTo(email));
+  const after = await sql()`select email from auth.users where id = ${id}`;
+  assertEquals(after[0]?.email, email);
 });

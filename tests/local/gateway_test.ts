@@ -95,7 +95,7 @@ Deno.test("no key, a wrong key, a forged and an expired token are refused with 4
 });
 
 Deno.test("a token of another role than the API's three is refused, though it is signed as it should be", async () => {
-  for (const role of ["postgres", "supabase_admin", ""]) {
+  for (const role of ["postgres", "supabase_admin", "", ["authenticated"], { role: "service_role" }]) {
     const token = await new SignJWT({ sub: crypto.randomUUID(), role }).setProtectedHeader({ alg: "HS256" })
       .setExpirationTime("1h").sign(new TextEncoder().encode(stack.jwtSecret));
     const answer = await roleOf({ apikey: stack.publishableKey, authorization: `Bearer ${token}` });

@@ -33,6 +33,7 @@ export function createApp(
     context.header("x-request-id", context.var.requestId);
     // A worker's request carries no Authorization, without which caches on the way may keep what they like.
     context.header("cache-control", "no-store");
+    context.header("x-content-type-options", "nosniff");
   });
   app.use(cors({
     origin: "*",

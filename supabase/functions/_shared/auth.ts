@@ -77,6 +77,17 @@ export function authenticate(callers: Operation["callers"]): MiddlewareHandler<E
   };
 }
 
+/**
+ * Throws `unauthorized` where the token has ended since the request began: a body may take as long to come as its sender
+ * likes, and who was signed out, or banned, must not go on with requests that were opened before.
+ */
+export function requireUnexpired(context: AppContext): void {
+  const { exp } = context.var.supabaseContext.jwtClaims ?? {};
+  if (typeof exp === "number" && exp * 1000 <= Date.now()) {
+    throw new OperationError("unauthorized", "The token ended before the body had come.");
+  }
+}
+
 /** The client that speaks as the caller: as the person under RLS, or as the worker whose secret key came along. */
 export function callerClient(context: AppContext) {
   const { authMode, supabase, supabaseAdmin } = context.var.supabaseContext;

@@ -28,6 +28,11 @@ function defaultKey(kind: "PUBLISHABLE" | "SECRET"): string {
 
 export const env = {
   supabaseUrl,
+  /**
+   * Where callers find the same: links lead there. Self-hosted, functions reach the gateway under a name that nobody else
+   * knows (`http://kong:8000`). Never what a request says its host is.
+   */
+  publicUrl: (Deno.env.get("SUPABASE_PUBLIC_URL") || Deno.env.get("PUBLIC_URL") || supabaseUrl).replace(/\/+$/, ""),
   publishableKey: defaultKey("PUBLISHABLE"),
   /** For the services beside the database (mail, files); operations run as their caller. */
   secretKey: defaultKey("SECRET"),

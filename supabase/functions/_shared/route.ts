@@ -1,7 +1,7 @@
 // Binds a handler to its contract: what enters is parsed by it, what leaves is checked against it.
 import type * as z from "zod";
 import type { Operation } from "../../../shared/contract/operation.ts";
-import { type AppContext, callerId } from "./auth.ts";
+import { type AppContext, callerId, requireUnexpired } from "./auth.ts";
 import { DEFAULT_MAX_BYTES, parseBody, parseInput, receiveBody, requireJson } from "./body.ts";
 import { inTurn } from "./turns.ts";
 
@@ -43,7 +43,11 @@ export function route<Input extends z.ZodType, Output extends z.ZodType>(
         request,
         operation.maxBodyBytes ?? DEFAULT_MAX_BYTES,
         holder,
-        (bytes) => inTurn(bytes.byteLength, () => answer(parseBody(bytes)), holder),
+        (bytes) =>
+          inTurn(bytes.byteLength, () => {
+            requireUnexpired(context);
+            return answer(parseBody(bytes));
+          }, holder),
       );
     },
   };

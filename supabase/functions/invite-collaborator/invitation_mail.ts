@@ -18,9 +18,13 @@ function fill(template: string, values: Record<string, string>): string {
   return template.replaceAll(/\{\{\s*\.([\w.]+)\s*\}\}/g, (_, name: string) => escapeHtml(values[name] ?? ""));
 }
 
+/** Marks that turn the direction of what follows them. */
+const TURNING = /[\u061C\u200E\u200F\u202A-\u202E\u2066-\u2069]/g;
+/** A name within a line: a line break in it must not become a header, nor may it change what is said around it. */
+const inLine = (name: string) => name.replaceAll(TURNING, "").replaceAll(/[\s\p{Cc}]+/gu, " ").trim();
+
 export function invitationMail({ to, projectName, role, link }: Invitation): Mail {
-  // A line break in a name must not become a header.
-  const name = projectName.replaceAll(/\s+/g, " ");
+  const name = inLine(projectName);
   return {
     to,
     subject: `You are invited to ${name}`,

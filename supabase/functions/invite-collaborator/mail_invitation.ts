@@ -8,6 +8,7 @@ import { env } from "../_shared/env.ts";
 import { OperationError } from "../_shared/errors.ts";
 import { inBackground } from "../_shared/background.ts";
 import { mailCarrier } from "../_shared/mail.ts";
+import { hashToken } from "../_shared/token.ts";
 import { invitationMail } from "./invitation_mail.ts";
 
 /**
@@ -23,11 +24,14 @@ export async function mailInvitation(context: AppContext, answer: unknown, token
   const carrier = mailCarrier();
   const sending = carrier.send(mail);
   if (carrier.tellsApart) inBackground("invitation_not_mailed", sending);
-  else await sending.catch((cause) => withdraw(context, invitation.id, cause));
+  else await sending.catch((cause) => withdraw(context, invitation.id, token, cause));
   return { invitation };
 }
 
-async function withdraw(context: AppContext, invitation_id: string, cause: unknown): Promise<never> {
-  await callDoor(context, "withdraw_invitation", { invitation_id });
-  throw new OperationError("unavailable", "The invitation could not be mailed, so it was withdrawn.", {}, { cause });
+/** One that was sent again since, with another token, stays. */
+async function withdraw(context: AppContext, invitation_id: string, token: string, cause: unknown): Promise<never> {
+  const mailed = { invitation_id, token_sha256: await hashToken(token) };
+  const { withdrawn } = await callDoor(context, "withdraw_invitation", mailed) as { withdrawn: boolean };
+  const message = `The invitation could not be mailed${withdrawn ? ", so it was withdrawn" : ""}.`;
+  throw new OperationError("unavailable", message, {}, { cause });
 }

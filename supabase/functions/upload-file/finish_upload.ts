@@ -3,17 +3,25 @@
 import { lazy } from "../../../shared/contract/operation.ts";
 import * as z from "zod";
 import { file, finishUpload } from "../../../shared/contract/upload-file.ts";
+import { type AppContext, callerId } from "../_shared/auth.ts";
 import { callDoor, callDoorAsService } from "../_shared/database.ts";
 import { OperationError } from "../_shared/errors.ts";
-import { route } from "../_shared/route.ts";
+import { type Answer, route } from "../_shared/route.ts";
 import { type Inspected, inspectObject } from "./inspect.ts";
 import { linkFor, readFile, type StoredFile } from "./links.ts";
 import { servesAs, trueType } from "./media_type.ts";
 import { takeBack } from "./take_back.ts";
+import { inInspectionTurn } from "./upload_turns.ts";
 
 const checked = lazy(() => z.object({ file: file(), stored_mime_type: z.string().nullable() }));
 
-export const finish = route(finishUpload, async (input, context) => {
+export const finish = route(
+  finishUpload,
+  // From the first look on: of one upload that is sent many times at once, those that waited find it ready.
+  (input, context) => inInspectionTurn(callerId(context) ?? undefined, () => finishOnce(input, context)),
+);
+
+async function finishOnce(input: { file_id: string }, context: AppContext): Promise<Answer> {
   const { file, stored_mime_type } = checked().parse(await callDoor(context, "check_upload", input));
   if (file.status === "ready") return { body: { file, ...await linkFor(context, file) } };
   const found = await inspectObject(file);
@@ -29,7 +37,7 @@ export const finish = route(finishUpload, async (input, context) => {
     }
     throw error;
   }
-});
+}
 
 /** Storage serves the object as what its upload called it, so that has to be what is kept. */
 async function typeOf(declared: StoredFile, stored: string, { size, sample }: Inspected): Promise<string> {

@@ -36,11 +36,17 @@ export const hasPlainName = ({ file_path }: Pick<StoredFile, "file_path">) => !/
 /**
  * Storage's own link to an object, which works until it ends. Throws `unavailable` where Storage makes none. Only its
  * token is Storage's: in the address that comes with it the name is not encoded.
+ * @param base where whoever follows it finds Storage
  */
 export async function signLink(
   client: Client,
   { bucket_name, file_path }: Pick<StoredFile, "bucket_name" | "file_path">,
-  { seconds = LINK_SECONDS, saveAs, transform }: { seconds?: number; saveAs?: string; transform?: Transform } = {},
+  { seconds = LINK_SECONDS, saveAs, transform, base = env.publicUrl }: {
+    seconds?: number;
+    saveAs?: string;
+    transform?: Transform;
+    base?: string;
+  } = {},
 ): Promise<string> {
   const bucket = client.storage.from(bucket_name);
   const { address, error } = transform
@@ -54,7 +60,7 @@ export async function signLink(
   }
   const token = address.slice(address.lastIndexOf("?token="));
   const way = transform ? "render/image" : "object";
-  const url = `${env.supabaseUrl}/storage/v1/${way}/sign/${bucket_name}/${addressOf(file_path)}${token}`;
+  const url = `${base}/storage/v1/${way}/sign/${bucket_name}/${addressOf(file_path)}${token}`;
   return saveAs === undefined ? url : named(url, saveAs);
 }
 
@@ -66,6 +72,6 @@ export async function linkFor(
 ): Promise<{ signed_url: string; expires_at: string }> {
   const expires = Date.now() + seconds * 1000;
   const token = await writeLink({ file_id: id, user_id: callerId(context), expires, ...how });
-  const signed_url = `${env.supabaseUrl}/functions/v1/upload-file/content/${token}`;
+  const signed_url = `${env.publicUrl}/functions/v1/upload-file/content/${token}`;
   return { signed_url, expires_at: new Date(expires).toISOString() };
 }

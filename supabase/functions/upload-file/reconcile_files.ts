@@ -3,6 +3,7 @@
 import { lazy } from "../../../shared/contract/operation.ts";
 import * as z from "zod";
 import { reconcileFiles } from "../../../shared/contract/upload-file.ts";
+import { callerId } from "../_shared/auth.ts";
 import { callDoor, callDoorAsService } from "../_shared/database.ts";
 import { OperationError } from "../_shared/errors.ts";
 import { log } from "../_shared/log.ts";
@@ -11,6 +12,7 @@ import { serviceClient } from "../_shared/service.ts";
 import { BytesGone, inspectObject } from "./inspect.ts";
 import { readFile, type StoredFile } from "./links.ts";
 import { trueType } from "./media_type.ts";
+import { inInspectionTurn } from "./upload_turns.ts";
 
 const BUCKET = "genesis-files";
 /** How much is read in one call; the rest is for the next. */
@@ -50,7 +52,7 @@ export const reconcile = route(reconcileFiles, async (input, context) => {
     read += file_size;
     // One that cannot be read must not keep the others from becoming files.
     try {
-      const file = await adopt(object);
+      const file = await inInspectionTurn(callerId(context) ?? undefined, () => adopt(object));
       if (file) adopted.push(file);
     } catch (error) {
       if (!await passOver(object)) continue;

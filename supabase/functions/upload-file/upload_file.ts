@@ -3,7 +3,7 @@
 import { lazy } from "../../../shared/contract/operation.ts";
 import * as z from "zod";
 import { FORM_BYTES, MAX_FILE_BYTES, mediaType, uploadFile } from "../../../shared/contract/upload-file.ts";
-import { type AppContext, callerClient } from "../_shared/auth.ts";
+import { type AppContext, callerClient, callerId, requireUnexpired } from "../_shared/auth.ts";
 import { parseInput } from "../_shared/body.ts";
 import { callDoor, callDoorAsService } from "../_shared/database.ts";
 import { OperationError } from "../_shared/errors.ts";
@@ -14,6 +14,7 @@ import { trueType } from "./media_type.ts";
 import { type IncomingFile, receiveFile } from "./multipart.ts";
 import { storageRefusal } from "./storage_refusal.ts";
 import { takeBack } from "./take_back.ts";
+import { inUploadTurn } from "./upload_turns.ts";
 
 /** What the part itself says of the file. */
 const partShape = lazy(() =>
@@ -22,11 +23,15 @@ const partShape = lazy(() =>
 
 export const upload = streamedRoute(uploadFile, async (context) => {
   const limits = { maxFileBytes: MAX_FILE_BYTES, maxBodyBytes: MAX_FILE_BYTES + FORM_BYTES };
-  const file = await receiveFile(context.req.raw, limits, (fields, incoming) => store(context, fields, incoming));
+  const file = await inUploadTurn(
+    callerId(context) ?? undefined,
+    () => receiveFile(context.req.raw, limits, (fields, incoming) => store(context, fields, incoming)),
+  );
   return { body: { file, ...await linkFor(context, file) } };
 });
 
 async function store(context: AppContext, fields: Record<string, string>, incoming: IncomingFile): Promise<StoredFile> {
+  requireUnexpired(context);
   const { project_id, path } = parseInput(uploadFile.input, fields);
   const { file_name, mime_type } = parseInput(partShape(), { file_name: incoming.name, mime_type: incoming.mimeType });
   const reserved = readFile(await callDoor(context, "register_upload", { project_id, file_name, path, mime_type }));

@@ -20,6 +20,7 @@ Deno.test("the link of every member, of an admin and of a worker says where the 
       bucket_name: "genesis-files",
       file_path: file.file_path,
       file_name: "notes.txt",
+      served_as: null,
     });
   }
 });

@@ -25,6 +25,26 @@ Deno.test("a withdrawn invitation is gone, and its token opens nothing", async (
   assertEquals((await db.refusal(person.actor, "accept_invitation", { token_sha256 })).code, "invitation_not_found");
 });
 
+Deno.test("an invitation that was sent again since is not withdrawn with the token from before", async () => {
+  const { project, person, token_sha256, invitation_id } = await invited();
+  const newer = await invitationToken();
+  await db.rpc(project.owner.actor, "resend_invitation", { invitation_id, token_sha256: newer });
+  const withdrawal = { invitation_id, token_sha256 };
+  assertEquals(await db.rpc(project.owner.actor, "withdraw_invitation", withdrawal), { withdrawn: false });
+  await db.rpc(person.actor, "accept_invitation", { token_sha256: newer });
+});
+
+Deno.test("who withdraws while an invitation is being sent again waits, and finds the newer token", async () => {
+  const { project, token_sha256, invitation_id } = await invited();
+  await using first = await openTransaction(db, project.owner.actor);
+  await using second = await openTransaction(db, project.owner.actor);
+  await first.rpc("resend_invitation", { invitation_id, token_sha256: await invitationToken() });
+  const pending = second.rpc("withdraw_invitation", { invitation_id, token_sha256 });
+  await waitUntilBlocked(db, second, pending);
+  await first.commit();
+  assertEquals(await pending, { withdrawn: false });
+});
+
 Deno.test("an accepted invitation stays, and so does the collaborator", async () => {
   const { project, person, token_sha256, invitation_id } = await invited();
   await db.rpc(person.actor, "accept_invitation", { token_sha256 });
