@@ -27,7 +27,10 @@ function defaultKey(kind: "PUBLISHABLE" | "SECRET"): string {
 }
 
 export const env = {
+  /** Where the function itself reaches the other services: beside a gateway of its own that is a name nobody else knows. */
   supabaseUrl,
+  /** Where everybody else does: links lead there. Self-hosted it is given; the CLI lets nobody set a name like that. */
+  publicUrl: (Deno.env.get("SUPABASE_PUBLIC_URL") || Deno.env.get("PUBLIC_URL") || supabaseUrl).replace(/\/+$/, ""),
   publishableKey: defaultKey("PUBLISHABLE"),
   /** For the services beside the database (mail, files); operations run as their caller. */
   secretKey: defaultKey("SECRET"),

@@ -1,6 +1,7 @@
 // Reads an object that is in the bucket already, to find out what it is; no more of it is held than a chunk.
 import { createHash } from "node:crypto";
 import { MAX_FILE_BYTES } from "../../../shared/contract/upload-file.ts";
+import { env } from "../_shared/env.ts";
 import { OperationError } from "../_shared/errors.ts";
 import { serviceClient } from "../_shared/service.ts";
 import { openBody } from "./chunks.ts";
@@ -24,7 +25,8 @@ const AS_STORED = { "accept-encoding": "identity" };
 export async function inspectObject(object: Pick<StoredFile, "bucket_name" | "file_path">): Promise<Inspected> {
   const unavailable = (cause: unknown, Kind = OperationError) =>
     new Kind("unavailable", "Storage did not give the object back; try again.", {}, { cause });
-  const response = await fetch(await signLink(serviceClient(), object), { headers: AS_STORED }).catch((cause) => {
+  const link = await signLink(serviceClient(), object, { origin: env.supabaseUrl });
+  const response = await fetch(link, { headers: AS_STORED }).catch((cause) => {
     throw unavailable(cause);
   });
   if (!response.ok) {

@@ -40,7 +40,13 @@ export const hasPlainName = ({ file_path }: Pick<StoredFile, "file_path">) => !/
 export async function signLink(
   client: Client,
   { bucket_name, file_path }: Pick<StoredFile, "bucket_name" | "file_path">,
-  { seconds = LINK_SECONDS, saveAs, transform }: { seconds?: number; saveAs?: string; transform?: Transform } = {},
+  { seconds = LINK_SECONDS, saveAs, transform, origin = env.publicUrl }: {
+    seconds?: number;
+    saveAs?: string;
+    transform?: Transform;
+    /** Whose link it is: anybody's, or the function's own. */
+    origin?: string;
+  } = {},
 ): Promise<string> {
   const bucket = client.storage.from(bucket_name);
   const { address, error } = transform
@@ -54,7 +60,7 @@ export async function signLink(
   }
   const token = address.slice(address.lastIndexOf("?token="));
   const way = transform ? "render/image" : "object";
-  const url = `${env.supabaseUrl}/storage/v1/${way}/sign/${bucket_name}/${addressOf(file_path)}${token}`;
+  const url = `${origin}/storage/v1/${way}/sign/${bucket_name}/${addressOf(file_path)}${token}`;
   return saveAs === undefined ? url : named(url, saveAs);
 }
 
@@ -66,6 +72,6 @@ export async function linkFor(
 ): Promise<{ signed_url: string; expires_at: string }> {
   const expires = Date.now() + seconds * 1000;
   const token = await writeLink({ file_id: id, user_id: callerId(context), expires, ...how });
-  const signed_url = `${env.supabaseUrl}/functions/v1/upload-file/content/${token}`;
+  const signed_url = `${env.publicUrl}/functions/v1/upload-file/content/${token}`;
   return { signed_url, expires_at: new Date(expires).toISOString() };
 }

@@ -8,6 +8,6 @@ import { createToken } from "../_shared/token.ts";
 export const share = route(shareFile, async (input, context) => {
   const { token, tokenSha256 } = await createToken();
   const answer = await callDoor(context, "share_file", { ...input, token_sha256: tokenSha256 });
-  const url = `${env.supabaseUrl}/functions/v1/upload-file/shared/${token}`;
+  const url = `${env.publicUrl}/functions/v1/upload-file/shared/${token}`;
   return { body: { ...answer as Record<string, unknown>, url } };
 });

@@ -24,12 +24,14 @@ export const sign = route(signUpload, async (input, context) => {
     throw refusal;
   }
   const resumable = {
-    url: `${env.supabaseUrl}/storage/v1/upload/resumable/sign`,
+    url: `${env.publicUrl}/storage/v1/upload/resumable/sign`,
     chunk_bytes: CHUNK_BYTES,
     headers: { "x-signature": data.token },
     metadata: { bucketName: file.bucket_name, objectName: file.file_path, contentType: input.mime_type },
   };
-  const upload = { url: data.signedUrl, token: data.token, bucket: file.bucket_name, path: file.file_path };
+  const url =
+    `${env.publicUrl}/storage/v1/object/upload/sign/${file.bucket_name}/${file.file_path}?token=${data.token}`;
+  const upload = { url, token: data.token, bucket: file.bucket_name, path: file.file_path };
   const expires_at = new Date(Date.now() + TOKEN_SECONDS * 1000).toISOString();
   return { body: { file_id: file.id, upload: { ...upload, resumable }, expires_at } };
 });
