@@ -125,7 +125,7 @@ export const signUpload = operation({
       expires_at: time(),
     }),
   statuses: [201],
-  errors: ["forbidden", "project_not_found", "project_not_active", "too_many_uploads", "unavailable"],
+  errors: ["forbidden", "project_not_found", "project_not_active", "too_many_uploads", "upload_expired", "unavailable"],
 });
 
 export const finishUpload = operation({

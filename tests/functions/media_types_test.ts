@@ -70,6 +70,8 @@ TIFF.set([0x49, 0x49, 42, 0, 0x90, 0x5f, 1, 0]);
 const HTML = utf8("<!doctype html><script>alert(1)</script>");
 const SVG = utf8('<svg xmlns="http://www.w3.org/2000/svg"/>');
 
+const XML = utf8('<?xml version="1.0"?><Workbook/>');
+
 const upload = async (project: Project, type: string, content: Uint8Array<ArrayBuffer>) =>
   await call(
     project.editor,
@@ -102,6 +104,9 @@ const LIES: [string, string, Uint8Array<ArrayBuffer>][] = [
   ["a book as a document", DOCX_TYPE, EPUB],
   ["a film as audio/mpeg", "audio/mpeg", MP4],
   ["text as a picture of a kind that nobody knows", "image/x-own", utf8("text")],
+  ["XML as a program", "application/x-msdownload", XML],
+  ["XML as a document", DOCX_TYPE, XML],
+  ["a program as an old document", "application/msword", EXE],
   ["text as font/woff2", "font/woff2", utf8("text")],
 ];
 for (const [claim, type, content] of LIES) {
@@ -129,6 +134,9 @@ const TRUTHS: [string, string, Uint8Array<ArrayBuffer>, string][] = [
   ["a database", "application/vnd.sqlite3", SQLITE, "application/x-sqlite3"],
   ["sound in a film's container", "audio/mp4", MP4, "audio/mp4"],
   ["text that Windows calls a spreadsheet", "application/vnd.ms-excel", utf8("a;b"), "application/vnd.ms-excel"],
+  ["a spreadsheet in XML", "application/vnd.ms-excel", XML, "application/vnd.ms-excel"],
+  ["a drawing of a format in XML that nobody knows", "application/vnd.own.drawing", XML, "application/vnd.own.drawing"],
+  ["an old document in RTF", "application/msword", utf8("{\\rtf1 text}"), "application/msword"],
   ["an SVG", "image/svg+xml", SVG, "image/svg+xml"],
   ["an SVG with a declaration", "image/svg+xml", utf8('<?xml version="1.0"?><svg/>'), "image/svg+xml"],
   ["text", "text/plain", utf8("text"), "text/plain"],
@@ -178,6 +186,11 @@ const BY_SYSTEMS: [string, Uint8Array<ArrayBuffer>][] = [
   ["text/x-vcalendar", utf8("BEGIN:VCALENDAR\r\nVERSION:1.0\r\n")],
   ["application/x-pdf", PDF],
   ["application/x-java", bytes(0xca, 0xfe, 0xba, 0xbe, 0, 0, 0, 0x41)],
+  ["application/x-compressed", bytes(0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3)],
+  ["application/x-bzip2-compressed-tar", utf8("BZh91AY&SY")],
+  ["application/x-xz-compressed-tar", bytes(0xfd, 0x37, 0x7a, 0x58, 0x5a, 0, 0, 4)],
+  ["application/x-zstd-compressed-tar", bytes(0x28, 0xb5, 0x2f, 0xfd, 4, 0, 0, 0)],
+  ["application/x-plist", XML],
   ["application/x-archive", utf8("!<arch>\nfile.o/".padEnd(80))],
 ];
 

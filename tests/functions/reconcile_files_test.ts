@@ -124,7 +124,7 @@ Deno.test("reconcile_files: what is under way is left alone, and comes to its en
   assertEquals(await leftovers(project.id), { rows: 1, objects: 1 });
 });
 
-Deno.test("reconcile_files: an upload that is given up while it is under way fails and leaves nothing", async () => {
+Deno.test("reconcile_files: an upload that is given up while it is under way is upload_expired and leaves nothing", async () => {
   const project = await fresh();
   const body = new ReadableStream<Uint8Array>({
     async start(controller) {
@@ -136,7 +136,7 @@ Deno.test("reconcile_files: an upload that is given up while it is under way fai
     },
   });
   const reply = await call(project.editor, "upload-file", body, { headers: MULTIPART });
-  assertRefused(reply, reply.body.error?.code);
+  assertRefused(reply, "upload_expired");
   await reconcile(project);
   assertEquals((await seen(project))[0], (await leftovers(project.id)).objects);
 });

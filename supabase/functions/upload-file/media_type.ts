@@ -33,10 +33,15 @@ const FAMILIES = [
 /** Formats that the library does not know, each a file of another format with an agreement about what is in it. */
 const INSIDE: Record<string, RegExp> = {
   "application/zip": /^application\/(vnd\.|x-(cbz|krita|itunes-ipa)$|.*\+zip$)|^model\//,
-  "application/gzip": /^application\/(x-(tgz|gtar|compressed-tar)$|.*\+gzip$)/,
+  "application/gzip": /^application\/(x-(tgz|gtar|compressed(-tar)?)$|.*\+gzip$)/,
+  "application/x-bzip2": /^application\/x-bzip2?-compressed-tar$/,
+  "application/x-xz": /^application\/x-xz-compressed-tar$/,
+  "application/zstd": /^application\/x-zstd-compressed-tar$/,
   "application/x-cfb":
     /^application\/(msword|vnd\.ms-(excel|powerpoint|project|publisher|works)|x-msi|x-ole-storage|x-hwp)$/,
-  "application/xml": /^text\/|[/+]xml$/,
+  // Office writes its old formats as XML or RTF, too, and calls them as before.
+  "application/xml": /^text\/|[/+]xml$|^application\/(msword$|x-plist$|vnd\.)/,
+  "application/rtf": /^application\/msword$/,
 };
 /** Formats of which the library knows another kind as well, so that these bytes are no lie. */
 const ALSO: Record<string, RegExp> = { "application/x-cfb": /^application\/vnd\.(visio|ms-outlook)$/ };

@@ -1,6 +1,6 @@
 // What an answer says where Storage did not do what the database had allowed a moment before.
-import type { AppContext } from "../_shared/auth.ts";
-import { callDoor } from "../_shared/database.ts";
+import { type AppContext, callerClient } from "../_shared/auth.ts";
+import { callDoor, queryFailure } from "../_shared/database.ts";
 import { OperationError } from "../_shared/errors.ts";
 import type { StoredFile } from "./links.ts";
 
@@ -16,7 +16,7 @@ export function isRefused(error: Error): boolean {
  */
 export async function storageRefusal(
   context: AppContext,
-  file: Pick<StoredFile, "id">,
+  file: Pick<StoredFile, "id" | "project_id">,
   error: Error,
   message: string,
 ): Promise<OperationError> {
@@ -27,7 +27,16 @@ export async function storageRefusal(
   } catch (refusal) {
     if (!(refusal instanceof OperationError)) throw refusal;
     if (refusal.code !== "file_not_found") return refusal;
-    return new OperationError("project_not_found", "There is no such project, or you are no longer a member of it.");
+    return await isReadable(context, file.project_id)
+      ? new OperationError("upload_expired", "The upload took too long and was given up.")
+      : new OperationError("project_not_found", "There is no such project, or you are no longer a member of it.");
   }
   return unavailable;
+}
+
+/** Whose upload is gone may have lost their membership, or the upload alone. */
+async function isReadable(context: AppContext, projectId: string): Promise<boolean> {
+  const { data, error, status } = await callerClient(context).from("projects").select("id").eq("id", projectId);
+  if (error) throw queryFailure(status, error);
+  return data.length > 0;
 }
