@@ -1,7 +1,7 @@
 // claim_tasks: what a claim takes back of dead workers it neither waits for nor begins when its time is nearly over.
 import { assertEquals } from "@std/assert";
 import { shareDatabase } from "../../support/database.ts";
-import { createProject, expireLeases, graph } from "../../support/factories.ts";
+import { createProject, expireLeases, graph, type Project } from "../../support/factories.ts";
 import { oneAttempt, type Run, startRun } from "../../support/run.ts";
 import { openTransaction, untilAtWorkFor, waitUntilBlocked } from "../../support/transactions.ts";
 
@@ -57,9 +57,8 @@ Deno.test("two claims that take back what fails the other's execution do not wai
 /** A condition that takes longer than any statement here. */
 const endless = ["@ == 0", "1", "2", "3"].reduce((condition) => `exists($.list[*] ? (${condition}))`);
 
-Deno.test("a claim that has used half of its time begins with no failure of a dead worker's task", async () => {
-  const project = await createProject(db);
-  await db.sql`update public.projects set settings = '{"concurrency_limit": 9}' where id = ${project.id}`;
+/** An execution behind whose last failure such a condition is asked; its task runs. */
+async function poisoned(project: Project): Promise<Run> {
   const definition = {
     ...graph([["a", "b"]], { a: { ...oneAttempt, on_failure: "continue" } }),
     edges: [{ source: "a", target: "b", when: endless }],
@@ -67,6 +66,13 @@ Deno.test("a claim that has used half of its time begins with no failure of a de
   const list = Array.from({ length: 1000 }, (_, index) => index + 1);
   const run = await startRun(db, definition, { list }, project);
   await run.claim();
+  return run;
+}
+
+Deno.test("a claim that has used half of its time begins with no failure of a dead worker's task", async () => {
+  const project = await createProject(db);
+  await db.sql`update public.projects set settings = '{"concurrency_limit": 9}' where id = ${project.id}`;
+  const run = await poisoned(project);
   const asked = { ...claim, agent_types: ["tester"], project_id: project.id };
   await using other = await openTransaction(db, "worker");
   await other.rpc("claim_tasks", { ...asked, execution_id: run.id });
@@ -79,4 +85,19 @@ Deno.test("a claim that has used half of its time begins with no failure of a de
   const { tasks } = await answer;
   await late.commit();
   assertEquals([tasks, await run.status(), (await run.row("a")).status], [[], "running", "running"]);
+});
+
+Deno.test("who cancels a claim while it takes back the task of a dead worker ends no execution", async () => {
+  const project = await createProject(db);
+  const run = await poisoned(project);
+  await expireLeases(db, run.id);
+  await using claiming = await openTransaction(db, "worker");
+  await claiming.sql`set local statement_timeout = '60s'`;
+  const answer = claiming.rpc("claim_tasks", { ...claim, agent_types: ["tester"], project_id: project.id });
+  const refused = answer.then(() => "done", (error) => error.code);
+  await untilAtWorkFor(db, claiming, 500);
+  await db.sql`select pg_cancel_backend(${claiming.pid})`;
+  assertEquals(await refused, "57014");
+  await claiming.rollback();
+  assertEquals([await run.status(), (await run.row("a")).status], ["running", "running"]);
 });

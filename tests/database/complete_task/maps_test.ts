@@ -29,6 +29,13 @@ Deno.test("a map waits for one task per element, each with its element as input"
   ]);
 });
 
+for (const over of ["$.files[*]", "$.files[ * ]", "($.files[*])", "$.files[*] /* all */"]) {
+  Deno.test(`${over} means all the files, not the first of them`, async () => {
+    const run = await startRun(db, mapped({ over }), { files: [["x"], ["y"]] });
+    assertEquals([await run.input("build[0]"), await run.input("build[1]")], [["x"], ["y"]]);
+  });
+}
+
 Deno.test("the outputs are gathered in the order of the list, whoever came first", async () => {
   const run = await startRun(db, mapped(), files);
   for (const index of [2, 0, 1]) await run.complete(`build[${index}]`, { made: index });
