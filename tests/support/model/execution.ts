@@ -1,5 +1,6 @@
 // The reference model of the engine: one execution as a handful of maps, settled by rules tried again until none applies.
 // It is written for reading: nothing is counted down and nothing remembered that the rules can look up.
+import { isDeepStrictEqual } from "node:util";
 import { fold, holds, listOf, type State } from "./fold.ts";
 import { awaitedBy, type Edge, END, type Json, type Loop, type Node, type Shape, shapeOf, START } from "./graph.ts";
 
@@ -78,14 +79,17 @@ export class Execution {
   /**
    * @param order the nodes' places in topological order; where the graph allows several, the engine's choice
    * @param parent the task that runs this execution
-   * @param start what a fork keeps: tasks, and loops that are over with how often they were taken
+   * @param start what a fork keeps: tasks, and loops that are over with how often they were taken; and whose fork it is
    */
   constructor(
     shape: Shape,
     readonly input: State,
     private readonly order: (execution: Execution, node: string) => number,
     private readonly parent?: { execution: Execution; task: Task },
-    start: { kept: Task[]; taken: Map<Loop, number> } = { kept: [], taken: new Map() },
+    private readonly start: { kept: Task[]; taken: Map<Loop, number>; source?: Execution } = {
+      kept: [],
+      taken: new Map(),
+    },
   ) {
     this.shape = shape;
     for (const loop of shape.loops) this.taken.set(loop, start.taken.get(loop) ?? 0);
@@ -232,7 +236,9 @@ export class Execution {
   /** Another execution of the same graph that keeps what was finished and does not come after `from`. */
   fork(from: string, input: State): Execution {
     const { shape } = this;
-    const behind = new Set([from]);
+    const merged = { ...this.input, ...input };
+    // Whoever approved saw another input.
+    const behind = new Set([from, ...isDeepStrictEqual(merged, this.input) ? [] : this.approved()]);
     for (const id of behind) {
       for (const edge of [...shape.flow, ...shape.graph.edges]) if (edge.source === id) behind.add(edge.target);
     }
@@ -258,7 +264,23 @@ export class Execution {
       .map((task): Task => ({ ...task, child: undefined }));
     const turns = shape.loops.filter((loop) => !anew.has(loop.edge.source));
     const taken = new Map(turns.map((loop) => [loop, this.taken.get(loop) ?? 0]));
-    return new Execution(shape, { ...this.input, ...input }, this.order, undefined, { kept, taken });
+    return new Execution(shape, merged, this.order, undefined, { kept, taken, source: this });
+  }
+
+  /** The nodes that people have let through: in it, or, of a workflow that a fork kept, where it ran. */
+  private approved(): string[] {
+    const line: Execution[] = [];
+    for (let each: Execution | undefined = this; each; each = each.start.source) line.push(each);
+    const ran = (id: string) => line.flatMap(({ tasks }) => tasks.filter(({ node }) => node.id === id));
+    return this.tasks.filter(({ status, index }) => status === "completed" && index === null).map(({ node }) => node)
+      .filter(({ id, type }) => type === "approval" || ran(id).some(({ child }) => child?.holdsApproval()))
+      .map(({ id }) => id);
+  }
+
+  private holdsApproval(): boolean {
+    return this.tasks.some(({ node, status, child }) =>
+      node.type === "approval" && status === "completed" || child?.holdsApproval()
+    );
   }
 
   // The rules.
