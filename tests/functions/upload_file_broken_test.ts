@@ -9,6 +9,7 @@ import { startFunctionProcess } from "./function_process.ts";
 import { anotherProject, createTeam, type Project, setStatus } from "./project.ts";
 import {
   beginning,
+  BOUNDARY,
   END,
   form,
   inTwo,
@@ -24,6 +25,7 @@ import {
 let signedUp: Promise<Project> | undefined;
 const fresh = async () => await anotherProject(await (signedUp ??= createTeam()));
 const NOTHING = { rows: 0, objects: 0 };
+const FILE_PART = 'content-disposition: form-data; name="file"; filename="a.txt"';
 
 /** Begins an upload, waits until the function has reserved its row, and hangs up. */
 async function hangUp(url: string, { token }: Person, projectId: string, bytes: number): Promise<void> {
@@ -84,6 +86,29 @@ for (const [claim, rest] of LATE) {
     const body = inTwo(`${beginning(project.id)}bytes${rest.slice(0, cut)}`, rest.slice(cut), aMoment);
     assertRefused(await call(project.editor, "upload-file", body, { headers: MULTIPART }), "validation_failed");
     assertEquals(await leftovers(project.id), NOTHING);
+  });
+}
+
+// The parser leaves out what is neither a field nor a file, and is done with the form before the body is.
+for (
+  const [claim, parts, status] of [
+    ["a part without a name, and no file", "x-header: 1\r\n\r\nnobody's bytes", 422],
+    ["an unfinished part after the file", `${FILE_PART}\r\n\r\nbytes\r\n--${BOUNDARY}unfinished`, 201],
+  ] as const
+) {
+  Deno.test(`upload_file: a form with ${claim} is answered, though the body's end comes later`, async () => {
+    const project = await fresh();
+    const first = `--${BOUNDARY}\r\ncontent-disposition: form-data; name="project_id"\r\n\r\n${project.id}\r\n` +
+      `--${BOUNDARY}\r\n${parts}`;
+    const body = new ReadableStream<Uint8Array>({
+      async start(controller) {
+        controller.enqueue(new TextEncoder().encode(first + END));
+        await new Promise((resolve) => setTimeout(resolve, 5));
+        controller.close();
+      },
+    });
+    const reply = await call(project.editor, "upload-file", body, { headers: MULTIPART });
+    assertEquals(reply.status, status, JSON.stringify(reply.body));
   });
 }
 

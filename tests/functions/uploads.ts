@@ -32,7 +32,7 @@ export function form(...parts: [string, string | File][]): FormData {
 export const textUpload = (projectId: string, text = "some text") =>
   form(["project_id", projectId], ["file", new File([text], "notes.txt", { type: "text/plain" })]);
 
-const BOUNDARY = "----boundary";
+export const BOUNDARY = "----boundary";
 export const MULTIPART = { "content-type": `multipart/form-data; boundary=${BOUNDARY}` };
 
 /** Raw multipart up to the file's first byte; append bytes, and `END` for a whole body. */

@@ -13,6 +13,9 @@ export interface IncomingFile {
 
 const FIELDS_FIRST = 'send the fields "project_id" and "path" first, then the one part "file"';
 
+/** In parts that are neither fields nor the file the parser may lose its way, and goes on no more. In milliseconds. */
+const PARSER_MS = 2_000;
+
 /** Browsers and curl write these three so, as HTML has it, and a `%` as it is. */
 const ESCAPED = /%(22|0D|0A)/gi;
 const unescaped = (name: string) => name.replace(ESCAPED, decodeURIComponent);
@@ -43,12 +46,18 @@ export async function receiveFile<Result>(
   const fields: Record<string, string> = {};
   let file: { bytes: FileStream; stored: Promise<Result> } | undefined;
   let failure: Error | undefined;
+  let isFinished = false;
   let taken = () => {};
   const fail = (error: Error) => {
     failure ??= error;
     file?.bytes.fail(failure);
     taken();
   };
+  // With the form's last boundary, which may come long before the body's end, or when the body ends.
+  parser.once("finish", () => {
+    isFinished = true;
+    taken();
+  });
   parser.on("error", (cause) => fail(invalid("file", "the body is broken or ends too early", cause)));
   parser.on("filesLimit", () => fail(invalid("file", FIELDS_FIRST)));
   parser.on("fieldsLimit", () => fail(invalid("form", FIELDS_FIRST)));
@@ -76,6 +85,13 @@ export async function receiveFile<Result>(
   const body = openBody(request.body);
   const next = () => body.next().catch((cause) => Promise.reject(invalid("file", "the body ends too early", cause)));
   const isTaken = () => taken();
+  /** The parser takes some ticks, and no more: it waits for nobody. */
+  const until = async (isDone: () => boolean) => {
+    if (isDone() || failure) return;
+    const timer = setTimeout(() => fail(invalid("form", "has a part that is neither a field nor the file")), PARSER_MS);
+    while (!isDone() && !failure) await new Promise<void>((resolve) => taken = resolve);
+    clearTimeout(timer);
+  };
   try {
     let received = 0;
     for (let chunk = await next(); chunk; chunk = await next()) {
@@ -83,11 +99,12 @@ export async function receiveFile<Result>(
       if (received > maxBodyBytes) throw tooLarge();
       parser.write(chunk, isTaken);
       // The next chunk overwrites this one, so all of its bytes have to be handed on before.
-      while (parser.writableLength > 0 && !failure) await new Promise<void>((resolve) => taken = resolve);
+      await until(() => parser.writableLength === 0);
       if (file?.bytes.isFull) await file.bytes.hasRoom();
       if (failure ?? file?.bytes.failure) throw failure ?? file?.bytes.failure;
     }
-    await new Promise<void>((resolve) => parser.once("finish", taken = resolve).end());
+    parser.end();
+    await until(() => isFinished);
     if (failure) throw failure;
     if (!file) throw invalid("file", "is missing");
     file.bytes.close();
