@@ -269,12 +269,15 @@ export class Execution {
 
   /** The nodes that people have let through: in it, or, of a workflow that a fork kept, where it ran. */
   private approved(): string[] {
-    const line: Execution[] = [];
-    for (let each: Execution | undefined = this; each; each = each.start.source) line.push(each);
-    const ran = (id: string) => line.flatMap(({ tasks }) => tasks.filter(({ node }) => node.id === id));
+    const ran = (id: string) => this.line().flatMap(({ tasks }) => tasks.filter(({ node }) => node.id === id));
     return this.tasks.filter(({ status, index }) => status === "completed" && index === null).map(({ node }) => node)
       .filter(({ id, type }) => type === "approval" || ran(id).some(({ child }) => child?.holdsApproval()))
       .map(({ id }) => id);
+  }
+
+  /** It and what it is a fork of, and so on. */
+  private line(): Execution[] {
+    return [this, ...this.start.source?.line() ?? []];
   }
 
   private holdsApproval(): boolean {
