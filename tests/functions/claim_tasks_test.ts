@@ -4,7 +4,7 @@ import { claimTasks } from "../../shared/contract/complete-task.ts";
 import { graph } from "../support/factories.ts";
 import { assertAnswer, assertRefused, call, type Sender } from "../support/http.ts";
 import { testAccess } from "./access.ts";
-import { anotherProject, setStatus, startExecution } from "./project.ts";
+import { anotherProject, claimExpired, setStatus, startExecution } from "./project.ts";
 
 const request = { worker_id: "worker-1", agent_types: ["architect"] };
 
@@ -67,7 +67,7 @@ Deno.test("claim_tasks: a task whose lease ran out is handed out again, under an
   const { execution } = await startExecution(project);
   const [first] = await claim("worker", { execution_id: execution.id, lease_seconds: 1 });
   await new Promise((resolve) => setTimeout(resolve, 1100));
-  const [again] = await claim("worker", { execution_id: execution.id });
+  const again = await claimExpired(execution.id);
   assertEquals([again.id, again.attempt], [first.id, 2]);
   assertNotEquals(again.lease_token, first.lease_token);
 });

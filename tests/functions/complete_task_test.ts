@@ -4,7 +4,7 @@ import { completeTask } from "../../shared/contract/complete-task.ts";
 import { graph } from "../support/factories.ts";
 import { assertAnswer, assertRefused, type Body, call } from "../support/http.ts";
 import { testAccess } from "./access.ts";
-import { anotherProject, claimTask, type Project } from "./project.ts";
+import { anotherProject, claimExpired, claimTask, type Project } from "./project.ts";
 
 const team = testAccess({
   path: "complete-task",
@@ -129,13 +129,9 @@ Deno.test("complete_task: a late report of who lost the task is task_lease_lost"
   const project = await fresh();
   const task = await claimTask(project, undefined, 1);
   await new Promise((resolve) => setTimeout(resolve, 1100));
-  const { body } = await call("worker", "complete-task/claim", {
-    worker_id: "another",
-    agent_types: ["architect"],
-    execution_id: task.execution_id,
-  });
+  const again = await claimExpired(task.execution_id);
   assertRefused(await report(task), "task_lease_lost");
-  assertEquals((await report(body.tasks[0])).status, 200);
+  assertEquals((await report(again)).status, 200);
 });
 
 Deno.test("complete_task: an artifact whose base has moved is artifact_conflict, and the task stays open", async () => {

@@ -1,5 +1,6 @@
 // A project with one person per role, over HTTP: what every test of an operation needs first.
 import { addMember, createProject, type Person, signUp } from "../support/actors.ts";
+import { eventually } from "../support/eventually.ts";
 import { graph } from "../support/factories.ts";
 import { assertAnswer, type Body, call } from "../support/http.ts";
 import { claimTasks } from "../../shared/contract/complete-task.ts";
@@ -92,4 +93,17 @@ export async function claimTask(project: Project, definition?: unknown, leaseSec
     lease_seconds: leaseSeconds,
   });
   return assertAnswer(reply, claimTasks, 200).tasks[0];
+}
+
+/**
+ * The task of an execution whose lease has run out, for another worker. Tests share a stack: somebody else's claim may be
+ * taking it back at the moment of this one, which then comes again.
+ */
+export async function claimExpired(executionId: string): Promise<Body> {
+  const body = { worker_id: "worker-2", agent_types: ["architect"], execution_id: executionId };
+  const reply = await eventually(
+    () => call("worker", "complete-task/claim", body),
+    (reply) => assertAnswer(reply, claimTasks, 200).tasks.length > 0,
+  );
+  return reply.body.tasks[0];
 }

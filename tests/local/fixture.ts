@@ -2,6 +2,8 @@
 import { dirname, join } from "node:path";
 import { type Stack, startStack } from "../../local/stack.ts";
 
+export { eventually } from "../support/eventually.ts";
+
 export interface Fixture extends Stack {
   /** The project's folder: functions/ is in it. */
   project: string;
@@ -53,14 +55,4 @@ export async function startFixture(files: Record<string, string>): Promise<Fixtu
       await Deno.remove(root, { recursive: true });
     },
   };
-}
-
-/** Asks again until the answer is the wanted one, for what happens a moment after its cause. */
-export async function eventually<T>(ask: () => Promise<T>, isWanted: (answer: T) => boolean): Promise<T> {
-  const deadline = Date.now() + 10_000;
-  for (;;) {
-    const answer = await ask();
-    if (isWanted(answer) || Date.now() > deadline) return answer;
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
 }
