@@ -1,5 +1,5 @@
 // The short way to the database: a connection of the function's own, on which a door is called as the caller in one round
-// trip. It takes the very rights that the Data API would give, by the same two settings, in the same statement.
+// trip. It takes the very rights that the Data API would give, by the same settings, in the same statement.
 import type { Sql } from "postgres";
 import { lazy } from "../../../shared/contract/operation.ts";
 import { env } from "./env.ts";
@@ -127,13 +127,14 @@ export async function callAs(caller: Caller, name: string, args: Record<string, 
     return await withConnection(caller.holder, async (sql) => {
       const types = await signatureOf(sql, name);
       const given = Object.entries(args).filter(([key, value]) => value !== undefined && types.has(key));
-      const list = given.map(([key], index) => argument(key, types.get(key) ?? "text", index + 3)).join(", ");
+      const list = given.map(([key], index) => argument(key, types.get(key) ?? "text", index + 4)).join(", ");
       const statement = `with caller as materialized (
-           select set_config('role', $1, true), set_config('request.jwt.claims', $2, true)
+           select set_config('role', $1, true), set_config('request.jwt.claims', $2, true),
+             set_config('request.path', $3, true)
          )
          select public."${name}"(${list}) as answer from caller`;
       const values = given.map(([key, value]) => asText(value, types.get(key) ?? "text"));
-      const parameters = [caller.role, JSON.stringify(caller.claims), ...values];
+      const parameters = [caller.role, JSON.stringify(caller.claims), `/rpc/${name}`, ...values];
       const rows = await sql.unsafe<{ answer: unknown }[]>(statement, parameters, { prepare: true });
       return present(rows)[0]?.answer;
     });

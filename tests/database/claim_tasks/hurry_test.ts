@@ -37,6 +37,22 @@ Deno.test("a claim right after another does not wait for the disk", async () => 
   assertEquals(await committed(worker, claim(run.id), claim(run.id)), "off");
 });
 
+Deno.test("a claim by a request does not either, though it is a prepared statement", async () => {
+  const run = await startRun(db, wide);
+  await using worker = connectWorker();
+  const ask = async (path: string) => {
+    const [row] = await worker.sql`
+      with request as materialized (select set_config('request.path', ${path}, true))
+      select public.claim_tasks(worker_id := 'w', agent_types := '{backend}', execution_id := ${run.id}) as answer,
+        current_setting('synchronous_commit') as how
+      from request`;
+    return row?.how;
+  };
+  await ask("/rpc/claim_tasks");
+  // What else a request calls may be more than the claim.
+  assertEquals([await ask("/rpc/something_else"), await ask("/rpc/claim_tasks")], ["on", "off"]);
+});
+
 Deno.test("what follows a claim in a hurry waits for the disk again", async () => {
   const run = await startRun(db, wide);
   await using worker = connectWorker();
