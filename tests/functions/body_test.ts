@@ -8,6 +8,7 @@ import { JSON_ROUTES, ROUTES } from "./routes.ts";
 
 let signedUp: Promise<Person> | undefined;
 const person = () => signedUp ??= signUp();
+const NOBODYS = "00000000-0000-4000-8000-000000000000";
 const JSON_TYPE = { "content-type": "application/json" };
 
 const bytes = (...values: number[]) => new Uint8Array(values);
@@ -146,6 +147,22 @@ for (const { path, operation } of JSON_ROUTES) {
   });
 }
 
+/** An object of that many names, as the value of input.list.0 in a body. */
+const named = (names: number) => ({
+  workflow_id: NOBODYS,
+  input: { list: [Object.fromEntries(Array.from({ length: names }, (_, index) => [`n${index}`, 1]))] },
+});
+
+Deno.test("body: an object of more than 20,000 names is refused, as the database would sort them uninterrupted", async () => {
+  const reply = await call(await person(), "start-workflow", named(20_001));
+  assertRefused(reply, "validation_failed");
+  assertEquals(reply.body.error.details.fields, [{ path: "input.list.0", message: "has more than 20000 names" }]);
+});
+
+Deno.test("body: an object of 20,000 names is taken", async () => {
+  assertRefused(await call(await person(), "start-workflow", named(20_000)), "workflow_not_found");
+});
+
 Deno.test("body: text of any script, emoji and line ends is stored as it came", async () => {
   const { id, client } = await person();
   const { data: project } = await client.from("projects").insert({ name: "A project", owner_id: id }).select("id")
@@ -163,7 +180,6 @@ Deno.test("body: text of any script, emoji and line ends is stored as it came", 
   assertEquals(reply.body.artifact.metadata, JSON.parse(JSON.stringify(metadata)));
 });
 
-const NOBODYS = "00000000-0000-4000-8000-000000000000";
 const TOO_LARGE: [string, Record<string, unknown>, string][] = [
   ["upload-file/share", { file_id: NOBODYS, expires_in_seconds: 2_592_001 }, "expires_in_seconds"],
   ["start-workflow/roll-back", { workflow_id: NOBODYS, to_version: 2_147_483_648 }, "to_version"],

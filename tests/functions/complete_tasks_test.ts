@@ -100,6 +100,8 @@ const nested = (levels: number) => {
   return root;
 };
 
+const named = (names: number) => Object.fromEntries(Array.from({ length: names }, (_, index) => [`n${index}`, 1]));
+
 const wrong: [string, (task: Body) => unknown][] = [
   ["a label of 201 characters", (task) => report(task, { label: "x".repeat(201) })],
   ["a negative execution_time_ms", (task) => report(task, { execution_time_ms: -1 })],
@@ -112,6 +114,7 @@ const wrong: [string, (task: Body) => unknown][] = [
   ["an output with NUL in a text", (task) => report(task, { output_data: { text: "a\0b" } })],
   ["an output with half of a surrogate pair", (task) => report(task, { output_data: { text: "a\ud800" } })],
   ["an output with a number that would be rounded", (task) => report(task, { output_data: { n: 2 ** 60 } })],
+  ["an output with an object of 20,001 names", (task) => report(task, { output_data: { map: named(20_001) } })],
   [
     "metadata of an artifact nested ten thousand levels deep",
     (task) => report(task, { artifacts: [{ file_path: "a.txt", content: "", metadata: nested(10_000) }] }),

@@ -164,3 +164,28 @@ Deno.test("an admin and a worker read it, a stranger cannot tell the project", a
   const refusal = await db.refusal(project.stranger.actor, "artifact_snapshot", { project_id: project.id });
   assertEquals(refusal.code, "project_not_found");
 });
+
+Deno.test("a page ends after fifty thousand paths without a file, and the next one goes on behind them", async () => {
+  const project = await createProject(db);
+  await save(db, project, "a", "before them");
+  await db.sql`
+    insert into public.code_artifacts (project_id, name, file_path, is_active, is_deleted)
+    select ${project.id}, 'gone', 'gone/' || lpad(g::text, 5, '0'), false, true from generate_series(1, 60000) as g`;
+  await save(db, project, "z", "behind them");
+  const paths = ({ files }: { files: File[] }) => files.map((file) => file.file_path);
+  const first = await ask(project);
+  assertEquals([paths(first), first.next_after], [["a"], "gone/49999"]);
+  const second = await ask(project, { at: first.at, after: first.next_after });
+  assertEquals([paths(second), second.next_after], [["z"], null]);
+});
+
+Deno.test("a page of nothing but paths without a file is empty, and the next one goes on behind them", async () => {
+  const project = await createProject(db);
+  await db.sql`
+    insert into public.code_artifacts (project_id, name, file_path, is_active, is_deleted)
+    select ${project.id}, 'gone', 'gone/' || lpad(g::text, 5, '0'), false, true from generate_series(1, 50000) as g`;
+  await save(db, project, "z", "behind them");
+  const first = await ask(project);
+  assertEquals([first.files, first.next_after], [[], "gone/50000"]);
+  assertEquals(Object.keys(await textsOf(project, { at: first.at, after: first.next_after })), ["z"]);
+});

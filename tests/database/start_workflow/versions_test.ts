@@ -82,3 +82,17 @@ Deno.test("asking a draft for a version does not publish it", async () => {
   assertEquals(refusal.code, "workflow_version_not_found");
   assertEquals((await db.sql`select from public.workflow_versions where workflow_id = ${workflow_id}`).length, 0);
 });
+
+Deno.test("the first start waits for the deletion of the starter's account, holding nothing that this needs", async () => {
+  const { project, actor, workflow_id } = await workflow();
+  await db.sql`update public.workflows set created_by = ${project.editor.id} where id = ${workflow_id}`;
+  await using deletion = await openTransaction(db, "superuser");
+  await using start = await openTransaction(db, actor);
+  await deletion.sql`select from public.profiles where id = ${project.editor.id} for update`;
+  const starting = start.rpc("start_workflow", { workflow_id }).then(() => "started", () => "refused");
+  await waitUntilBlocked(db, start, starting);
+  await deletion.sql`select from public.workflows where id = ${workflow_id} for no key update nowait`;
+  await deletion.sql`delete from auth.users where id = ${project.editor.id}`;
+  await deletion.commit();
+  assertEquals(await starting, "refused");
+});
