@@ -7,7 +7,7 @@ import { type Binding, type ChangeType, checkBinding, concerns, nextBindingId, r
 import { changeText } from "./change_text.ts";
 import { type Connections, readBatch } from "./isolation.ts";
 import { isOutOfReach } from "./out_of_reach.ts";
-import type { Row, Texts } from "./rows.ts";
+import type { Question, Row, Texts } from "./rows.ts";
 import { messageOf } from "../user_error.ts";
 import { type Definition, type Table, Tables } from "./tables.ts";
 import { visibleTo } from "./visibility.ts";
@@ -162,27 +162,30 @@ export class Changes {
     const interested = [...this.#bindings].map(([channel, bindings]) =>
       [channel, bindings.filter((binding) => given.some((change) => isFor(binding, change)))] as const
     ).filter(([, bindings]) => bindings.length > 0);
-    const all = interested.flatMap(([, bindings]) => bindings.flatMap((each) => each.filters));
-    const filters = [...new Map(all.map((filter) => [filter.text, filter])).values()];
 
-    // A filter looks at the new row, and in a DELETE at what is known of the old one.
     const [news, olds] = await Promise.all([
-      readBatch(this.connections, table, given.map((change) => change.row ?? change.old ?? {}), filters),
+      readBatch(this.connections, table, given.map(newestOf), []),
       readBatch(this.connections, table, given.map((change) => change.old ?? keyOf(table, change.row)), []),
     ]);
     const batch = given.flatMap((change, place) => {
       const [row, old] = [news.rows[place], olds.rows[place]];
       return row && old && !table.hasLostKey ? [{ change, row, old }] : [];
     });
-    const isUntold = batch.length < given.length;
-    if (isUntold && !isLast) throw new Error(`The definition of ${first.schema}.${first.table} has changed`);
+    const untold = new Error(`The definition of ${first.schema}.${first.table} has changed`);
+    if (batch.length < given.length && !isLast) throw untold;
     const changes = batch.map(({ change }) => change);
     const visible = await this.#visibility(table, changes, interested.map(([channel]) => channel), isLast);
-    this.#endFailed(first, news.failures);
+    const questions = questionsOf(interested, changes, visible);
+    const decided = questions.length > 0
+      ? await readBatch(this.connections, table, changes.map(newestOf), questions)
+      : { rows: batch.map(({ row }) => row), failures: new Map<string, string>() };
+    const isUntold = batch.length < given.length || decided.rows.includes(undefined);
+    if (isUntold && !isLast) throw untold;
+    this.#endFailed(first, decided.failures);
     for (const [place, { change, row, old }] of batch.entries()) {
       const texts = new Map<string, string>();
       for (const [channel, bindings] of interested) {
-        const matching = bindings.filter((each) => isFor(each, change) && passes(each, row));
+        const matching = bindings.filter((each) => isFor(each, change) && passes(each, decided.rows[place]));
         if (matching.length === 0 || !visible(channel, place)) continue;
         const { role } = channel.token.caller;
         for (const group of bySelect(matching)) {
@@ -243,7 +246,36 @@ export class Changes {
 
 const isFor = (binding: Binding, { schema, table, type }: Change): boolean => concerns(binding, schema, table, type);
 
-const passes = (binding: Binding, row: Row): boolean => binding.filters.every((filter) => row.passed.has(filter.text));
+const passes = ({ filters }: Binding, row: Row | undefined): boolean =>
+  row !== undefined && filters.every(({ text }) => row.passed.has(text));
+
+/** What a filter looks at: the new row, and in a DELETE what is known of the old one. */
+const newestOf = ({ row, old }: Change): Texts => row ?? old ?? {};
+
+/**
+ * Each filter with the changes that somebody who asks with it may see. Tried on others it would tell of them: that it
+ * took too long there is told, and how long it took is felt by all who wait.
+ */
+function questionsOf(
+  interested: (readonly [Channel, Binding[]])[],
+  changes: Change[],
+  visible: (channel: Channel, place: number) => boolean,
+): Question[] {
+  const questions = new Map<string, Question>();
+  for (const [channel, bindings] of interested) {
+    const filtered = bindings.filter(({ filters }) => filters.length > 0);
+    if (filtered.length === 0) continue;
+    for (const [place, change] of changes.entries()) {
+      if (!visible(channel, place)) continue;
+      for (const filter of filtered.flatMap((each) => isFor(each, change) ? each.filters : [])) {
+        const question = questions.get(filter.text) ?? { filter, places: new Set<number>() };
+        question.places.add(place);
+        questions.set(filter.text, question);
+      }
+    }
+  }
+  return [...questions.values()];
+}
 
 /** Those that asked for the same columns are told with one message. */
 const bySelect = (bindings: Binding[]): Iterable<Binding[]> =>

@@ -1,9 +1,8 @@
 // Reads a batch of changes with the filters of all who listen, in one statement. Where that fails, or takes too long, it
 // finds out whose filter it was: nobody else loses a change by it.
 import postgres from "postgres";
-import type { Filter } from "./filters.ts";
 import { isOutOfReach } from "./out_of_reach.ts";
-import { readRows, type Row, type Texts } from "./rows.ts";
+import { type Question, readRows, type Row, type Texts } from "./rows.ts";
 import type { Table } from "./tables.ts";
 
 export interface Connections {
@@ -24,20 +23,21 @@ export async function readBatch(
   { sql, limited }: Connections,
   table: Table,
   texts: Texts[],
-  filters: Filter[],
+  questions: Question[],
 ): Promise<Reading> {
   const failures = new Map<string, string>();
   try {
-    return { rows: await readRows(filters.length > 0 ? limited : sql, table, texts, filters), failures };
+    return { rows: await readRows(questions.length > 0 ? limited : sql, table, texts, questions), failures };
   } catch (thrown) {
     reasonOf(thrown);
   }
   const rows = await readUnfiltered(sql, table, texts);
-  const places = [...rows.keys()].filter((place) => rows[place]);
-  await Promise.all(filters.map(async (filter) => {
+  await Promise.all(questions.map(async ({ filter, places: asked }) => {
+    const places = [...asked].filter((place) => rows[place]);
     const columns = table.columns.filter(({ name }) => name === filter.column);
     try {
-      const alone = await readRows(limited, { ...table, columns }, places.map((place) => texts[place] ?? {}), [filter]);
+      const its = places.map((place) => texts[place] ?? {});
+      const alone = await readRows(limited, { ...table, columns }, its, [{ filter, places: new Set(its.keys()) }]);
       for (const [index, place] of places.entries()) {
         if (alone[index]?.passed.has(filter.text)) rows[place]?.passed.add(filter.text);
       }
