@@ -5,11 +5,12 @@ import type { Caller } from "../caller.ts";
 import type { Channel } from "./channel.ts";
 import { type Binding, type ChangeType, checkBinding, concerns, nextBindingId, readBinding } from "./bindings.ts";
 import { changeText } from "./change_text.ts";
-import { type Connections, readBatch } from "./isolation.ts";
+import { type Asked, type Connections, readBatch, type Reading } from "./isolation.ts";
 import { isOutOfReach } from "./out_of_reach.ts";
-import type { Question, Row, Texts } from "./rows.ts";
+import type { Row, Texts } from "./rows.ts";
 import { messageOf } from "../user_error.ts";
 import { type Definition, type Table, Tables } from "./tables.ts";
+import { personOf, Turns } from "./turns.ts";
 import { visibleTo } from "./visibility.ts";
 
 /** One committed change, in the stream's own terms. */
@@ -39,6 +40,8 @@ export interface Subscription {
 /** What is read with one statement, so that only a filter can make it slow. */
 const BATCH = 200;
 const BATCH_CHARACTERS = 4_000_000;
+/** As many as there are connections for it. */
+const CHECKED_AT_ONCE = 2;
 /** From here on the stream is told to wait. */
 const FULL = 5000;
 /** How often a batch is tried: definitions that change while it is read fit again once they are read anew. */
@@ -47,6 +50,8 @@ const TRIES = 5;
 export class Changes {
   readonly #bindings = new Map<Channel, Binding[]>();
   readonly #tables: Tables;
+  /** For looks at what new subscriptions ask for: a pattern may take its time. */
+  readonly #turns = new Turns(CHECKED_AT_ONCE);
   #queue: Change[] = [];
   #draining: Promise<void> | undefined;
 
@@ -71,7 +76,11 @@ export class Changes {
         try {
           const bindings = answer.map((entry) => readBinding(entry, entry.id));
           const { role } = channel.token.caller;
-          for (const binding of bindings) await checkBinding(binding, role, this.#tables, this.checking);
+          const person = personOf(channel.token.caller);
+          for (const binding of bindings) {
+            if (hasEnded) break;
+            await this.#turns.take(person, () => checkBinding(binding, role, this.#tables, this.checking));
+          }
           checked = bindings;
         } catch (thrown) {
           if (isOutOfReach(thrown)) throw thrown;
@@ -175,10 +184,10 @@ export class Changes {
     if (batch.length < given.length && !isLast) throw untold;
     const changes = batch.map(({ change }) => change);
     const visible = await this.#visibility(table, changes, interested.map(([channel]) => channel), isLast);
-    const questions = questionsOf(interested, changes, visible);
-    const decided = questions.length > 0
-      ? await readBatch(this.connections, table, changes.map(newestOf), questions)
-      : { rows: batch.map(({ row }) => row), failures: new Map<string, string>() };
+    const asked = askedBy(interested, changes, visible);
+    const decided: Reading = asked.length > 0
+      ? await readBatch(this.connections, table, changes.map(newestOf), asked)
+      : { rows: batch.map(({ row }) => row), failures: new Map() };
     const isUntold = batch.length < given.length || decided.rows.includes(undefined);
     if (isUntold && !isLast) throw untold;
     this.#endFailed(first, decided.failures);
@@ -201,9 +210,10 @@ export class Changes {
   }
 
   /** Ends the subscriptions whose filter the database could not decide, and says so. */
-  #endFailed({ schema, table }: Change, failures: Map<string, string>): void {
-    if (failures.size === 0) return;
+  #endFailed({ schema, table }: Change, persons: Map<string, Map<string, string>>): void {
     for (const [channel, bindings] of this.#bindings) {
+      const failures = persons.get(personOf(channel.token.caller));
+      if (!failures) continue;
       const failed = bindings.filter((each) =>
         each.schema === schema && each.table === table && each.filters.some(({ text }) => failures.has(text))
       );
@@ -256,25 +266,26 @@ const newestOf = ({ row, old }: Change): Texts => row ?? old ?? {};
  * Each filter with the changes that somebody who asks with it may see. Tried on others it would tell of them: that it
  * took too long there is told, and how long it took is felt by all who wait.
  */
-function questionsOf(
+function askedBy(
   interested: (readonly [Channel, Binding[]])[],
   changes: Change[],
   visible: (channel: Channel, place: number) => boolean,
-): Question[] {
-  const questions = new Map<string, Question>();
+): Asked[] {
+  const asked = new Map<string, Asked>();
   for (const [channel, bindings] of interested) {
     const filtered = bindings.filter(({ filters }) => filters.length > 0);
     if (filtered.length === 0) continue;
+    const person = personOf(channel.token.caller);
     for (const [place, change] of changes.entries()) {
       if (!visible(channel, place)) continue;
       for (const filter of filtered.flatMap((each) => isFor(each, change) ? each.filters : [])) {
-        const question = questions.get(filter.text) ?? { filter, places: new Set<number>() };
-        question.places.add(place);
-        questions.set(filter.text, question);
+        const { places } = asked.get(filter.text) ?? { places: new Map<string, Set<number>>() };
+        asked.set(filter.text, { filter, places });
+        places.set(person, (places.get(person) ?? new Set()).add(place));
       }
     }
   }
-  return [...questions.values()];
+  return [...asked.values()];
 }
 
 /** Those that asked for the same columns are told with one message. */
