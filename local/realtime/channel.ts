@@ -107,15 +107,15 @@ export class Channel implements Address {
     await replication.running(isHeld ? timeout : undefined).catch((thrown) => {
       throw isHeld ? tooLate(timeout) : thrown;
     });
-    // Only now, as the stream may have been waited for.
-    await this.#authorise();
-    const past = replay ? await readPast(sql, this.topic, replay) : [];
     const subscription = changes.subscribe(this, postgres_changes);
     this.#subscription = subscription;
     if (isHeld) {
       const problem = await subscription.check();
       if (problem) throw new Refusal("RealtimeDisabledForConfiguration", problem);
     }
+    // Only now, as the stream may have been waited for, and the look at what is subscribed to may take as long as one likes.
+    await this.#authorise();
+    const past = replay ? await readPast(sql, this.topic, replay) : [];
     // Its token has expired meanwhile, or its client is gone.
     if (this.#hasEnded) return;
     // All that can fail comes before the answer: a client that was told of its success does not try again.
