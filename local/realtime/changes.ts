@@ -5,11 +5,12 @@ import type { Caller } from "../caller.ts";
 import type { Channel } from "./channel.ts";
 import { type Binding, type ChangeType, checkBinding, concerns, nextBindingId, readBinding } from "./bindings.ts";
 import { changeText } from "./change_text.ts";
-import { type Connections, readBatch } from "./isolation.ts";
+import { type Asked, type Connections, readBatch, type Reading } from "./isolation.ts";
 import { isOutOfReach } from "./out_of_reach.ts";
 import type { Row, Texts } from "./rows.ts";
 import { messageOf } from "../user_error.ts";
 import { type Definition, type Table, Tables } from "./tables.ts";
+import { personOf, Turns } from "./turns.ts";
 import { visibleTo } from "./visibility.ts";
 
 /** One committed change, in the stream's own terms. */
@@ -39,6 +40,8 @@ export interface Subscription {
 /** What is read with one statement, so that only a filter can make it slow. */
 const BATCH = 200;
 const BATCH_CHARACTERS = 4_000_000;
+/** As many as there are connections for it. */
+const CHECKED_AT_ONCE = 2;
 /** From here on the stream is told to wait. */
 const FULL = 5000;
 /** How often a batch is tried: definitions that change while it is read fit again once they are read anew. */
@@ -47,6 +50,8 @@ const TRIES = 5;
 export class Changes {
   readonly #bindings = new Map<Channel, Binding[]>();
   readonly #tables: Tables;
+  /** For looks at what new subscriptions ask for: a pattern may take its time. */
+  readonly #turns = new Turns(CHECKED_AT_ONCE);
   #queue: Change[] = [];
   #draining: Promise<void> | undefined;
 
@@ -71,7 +76,11 @@ export class Changes {
         try {
           const bindings = answer.map((entry) => readBinding(entry, entry.id));
           const { role } = channel.token.caller;
-          for (const binding of bindings) await checkBinding(binding, role, this.#tables, this.checking);
+          const person = personOf(channel.token.caller);
+          for (const binding of bindings) {
+            if (hasEnded) break;
+            await this.#turns.take(person, () => checkBinding(binding, role, this.#tables, this.checking));
+          }
           checked = bindings;
         } catch (thrown) {
           if (isOutOfReach(thrown)) throw thrown;
@@ -162,27 +171,30 @@ export class Changes {
     const interested = [...this.#bindings].map(([channel, bindings]) =>
       [channel, bindings.filter((binding) => given.some((change) => isFor(binding, change)))] as const
     ).filter(([, bindings]) => bindings.length > 0);
-    const all = interested.flatMap(([, bindings]) => bindings.flatMap((each) => each.filters));
-    const filters = [...new Map(all.map((filter) => [filter.text, filter])).values()];
 
-    // A filter looks at the new row, and in a DELETE at what is known of the old one.
     const [news, olds] = await Promise.all([
-      readBatch(this.connections, table, given.map((change) => change.row ?? change.old ?? {}), filters),
+      readBatch(this.connections, table, given.map(newestOf), []),
       readBatch(this.connections, table, given.map((change) => change.old ?? keyOf(table, change.row)), []),
     ]);
     const batch = given.flatMap((change, place) => {
       const [row, old] = [news.rows[place], olds.rows[place]];
       return row && old && !table.hasLostKey ? [{ change, row, old }] : [];
     });
-    const isUntold = batch.length < given.length;
-    if (isUntold && !isLast) throw new Error(`The definition of ${first.schema}.${first.table} has changed`);
+    const untold = new Error(`The definition of ${first.schema}.${first.table} has changed`);
+    if (batch.length < given.length && !isLast) throw untold;
     const changes = batch.map(({ change }) => change);
     const visible = await this.#visibility(table, changes, interested.map(([channel]) => channel), isLast);
-    this.#endFailed(first, news.failures);
+    const asked = askedBy(interested, changes, visible);
+    const decided: Reading = asked.length > 0
+      ? await readBatch(this.connections, table, changes.map(newestOf), asked)
+      : { rows: batch.map(({ row }) => row), failures: new Map() };
+    const isUntold = batch.length < given.length || decided.rows.includes(undefined);
+    if (isUntold && !isLast) throw untold;
+    this.#endFailed(first, decided.failures);
     for (const [place, { change, row, old }] of batch.entries()) {
       const texts = new Map<string, string>();
       for (const [channel, bindings] of interested) {
-        const matching = bindings.filter((each) => isFor(each, change) && passes(each, row));
+        const matching = bindings.filter((each) => isFor(each, change) && passes(each, decided.rows[place]));
         if (matching.length === 0 || !visible(channel, place)) continue;
         const { role } = channel.token.caller;
         for (const group of bySelect(matching)) {
@@ -198,9 +210,10 @@ export class Changes {
   }
 
   /** Ends the subscriptions whose filter the database could not decide, and says so. */
-  #endFailed({ schema, table }: Change, failures: Map<string, string>): void {
-    if (failures.size === 0) return;
+  #endFailed({ schema, table }: Change, persons: Map<string, Map<string, string>>): void {
     for (const [channel, bindings] of this.#bindings) {
+      const failures = persons.get(personOf(channel.token.caller));
+      if (!failures) continue;
       const failed = bindings.filter((each) =>
         each.schema === schema && each.table === table && each.filters.some(({ text }) => failures.has(text))
       );
@@ -243,7 +256,37 @@ export class Changes {
 
 const isFor = (binding: Binding, { schema, table, type }: Change): boolean => concerns(binding, schema, table, type);
 
-const passes = (binding: Binding, row: Row): boolean => binding.filters.every((filter) => row.passed.has(filter.text));
+const passes = ({ filters }: Binding, row: Row | undefined): boolean =>
+  row !== undefined && filters.every(({ text }) => row.passed.has(text));
+
+/** What a filter looks at: the new row, and in a DELETE what is known of the old one. */
+const newestOf = ({ row, old }: Change): Texts => row ?? old ?? {};
+
+/**
+ * Each filter with the changes that somebody who asks with it may see. Tried on others it would tell of them: that it
+ * took too long there is told, and how long it took is felt by all who wait.
+ */
+function askedBy(
+  interested: (readonly [Channel, Binding[]])[],
+  changes: Change[],
+  visible: (channel: Channel, place: number) => boolean,
+): Asked[] {
+  const asked = new Map<string, Asked>();
+  for (const [channel, bindings] of interested) {
+    const filtered = bindings.filter(({ filters }) => filters.length > 0);
+    if (filtered.length === 0) continue;
+    const person = personOf(channel.token.caller);
+    for (const [place, change] of changes.entries()) {
+      if (!visible(channel, place)) continue;
+      for (const filter of filtered.flatMap((each) => isFor(each, change) ? each.filters : [])) {
+        const { places } = asked.get(filter.text) ?? { places: new Map<string, Set<number>>() };
+        asked.set(filter.text, { filter, places });
+        places.set(person, (places.get(person) ?? new Set()).add(place));
+      }
+    }
+  }
+  return [...asked.values()];
+}
 
 /** Those that asked for the same columns are told with one message. */
 const bySelect = (bindings: Binding[]): Iterable<Binding[]> =>

@@ -9,9 +9,12 @@ import { readPast } from "./replay.ts";
 import type { Socket } from "./socket.ts";
 import { messageOf } from "../user_error.ts";
 import { expired, Refusal, type Token } from "./tokens.ts";
+import { personOf } from "./turns.ts";
 
 /** What a timer can wait for; an expiry further away is looked at again then. */
 const LONGEST_TIMEOUT = 2 ** 31 - 1;
+
+const NOTHING = Promise.resolve<Record<Extension, boolean>>({ broadcast: false, presence: false });
 
 const tooLate = (timeout: number) =>
   new Refusal(
@@ -29,6 +32,8 @@ export class Channel implements Address {
   #tokenText: string;
   #expiry: ReturnType<typeof setTimeout> | undefined;
   #hasEnded = false;
+  /** Whether it waits to be asked for again. */
+  #isDue = false;
   #wantsPresence: boolean;
   #subscription: Subscription | undefined;
 
@@ -59,6 +64,10 @@ export class Channel implements Address {
     return { topic: this.topic, caller: this.token.caller, headers: this.socket.headers };
   }
 
+  #inTurn<T>(ask: () => Promise<T>): Promise<T> {
+    return this.socket.services.turns.take(personOf(this.token.caller), ask);
+  }
+
   /** Throws Refusal for a token that is not good. */
   async #identify(): Promise<void> {
     this.#token = await this.socket.services.readToken(this.#tokenText);
@@ -69,7 +78,9 @@ export class Channel implements Address {
   async #authorise(): Promise<void> {
     if (!this.isPrivate) return;
     this.#maySend = {};
-    this.mayReceive = await mayReceive(this.socket.services.sql, this.#question);
+    const { sql } = this.socket.services;
+    // Whoever has left meanwhile asks nothing.
+    this.mayReceive = await this.#inTurn(() => this.#hasEnded ? NOTHING : mayReceive(sql, this.#question));
     if (!this.mayReceive.broadcast && !this.mayReceive.presence) throw this.#unauthorized();
   }
 
@@ -96,15 +107,15 @@ export class Channel implements Address {
     await replication.running(isHeld ? timeout : undefined).catch((thrown) => {
       throw isHeld ? tooLate(timeout) : thrown;
     });
-    // Only now, as the stream may have been waited for.
-    await this.#authorise();
-    const past = replay ? await readPast(sql, this.topic, replay) : [];
     const subscription = changes.subscribe(this, postgres_changes);
     this.#subscription = subscription;
     if (isHeld) {
       const problem = await subscription.check();
       if (problem) throw new Refusal("RealtimeDisabledForConfiguration", problem);
     }
+    // Only now, as the stream may have been waited for, and the look at what is subscribed to may take as long as one likes.
+    await this.#authorise();
+    const past = replay ? await readPast(sql, this.topic, replay) : [];
     // Its token has expired meanwhile, or its client is gone.
     if (this.#hasEnded) return;
     // All that can fail comes before the answer: a client that was told of its success does not try again.
@@ -182,7 +193,8 @@ export class Channel implements Address {
   /** Asked once until the token or the membership may have changed. */
   async #may(extension: Extension): Promise<boolean> {
     if (!this.isPrivate) return true;
-    return await (this.#maySend[extension] ??= maySend(this.socket.services.sql, this.#question, extension));
+    const { sql } = this.socket.services;
+    return await (this.#maySend[extension] ??= this.#inTurn(() => maySend(sql, this.#question, extension)));
   }
 
   async #renew(text: unknown): Promise<void> {
@@ -199,9 +211,16 @@ export class Channel implements Address {
 
   /** Asks the policies again, and ends the channel when its caller has lost the topic. */
   async recheck(): Promise<void> {
-    if (!this.isPrivate || this.#hasEnded) return;
-    this.#maySend = {};
-    const may = await mayReceive(this.socket.services.sql, this.#question);
+    if (!this.isPrivate || this.#hasEnded || this.#isDue) return;
+    this.#isDue = true;
+    const may = await this.#inTurn(() => {
+      // What changes from here on is asked about once more.
+      this.#isDue = false;
+      if (this.#hasEnded) return NOTHING;
+      this.#maySend = {};
+      return mayReceive(this.socket.services.sql, this.#question);
+    });
+    if (this.#hasEnded) return;
     this.mayReceive = may;
     if (!may.broadcast && !may.presence) this.shutDown(this.#unauthorized().reason);
   }

@@ -6,6 +6,7 @@ import { maySend } from "./authorization.ts";
 import type { Hub } from "./hub.ts";
 import { MAX_PAYLOAD_BYTES, payloadText } from "./payloads.ts";
 import { Refusal } from "./tokens.ts";
+import { personOf, type Turns } from "./turns.ts";
 
 const Batch = z.object({
   messages: z.array(z.object({
@@ -20,6 +21,7 @@ const refuse = (status: number, message: string): Response => Response.json({ me
 const accepted = (): Response => new Response(null, { status: 202 });
 
 export interface BroadcastRequest {
+  turns: Turns;
   request: Request;
   url: URL;
   caller: Caller;
@@ -35,7 +37,11 @@ export async function broadcastOverHttp(hub: Hub, sql: postgres.Sql, asked: Broa
   }
 }
 
-async function broadcast(hub: Hub, sql: postgres.Sql, { request, url, caller }: BroadcastRequest): Promise<Response> {
+async function broadcast(
+  hub: Hub,
+  sql: postgres.Sql,
+  { request, url, caller, turns }: BroadcastRequest,
+): Promise<Response> {
   const single = /^\/realtime\/v1\/api\/broadcast\/([^/]+)\/events\/([^/]+)$/.exec(url.pathname);
   if (!single && url.pathname !== "/realtime/v1/api/broadcast") return refuse(404, "Not found");
   if (request.method !== "POST") return refuse(405, "Method not allowed");
@@ -44,7 +50,8 @@ async function broadcast(hub: Hub, sql: postgres.Sql, { request, url, caller }: 
   const body = await readBody(request);
   if (!body) return refuse(413, "Payload size exceeds tenant limit");
   const headers = Object.fromEntries(request.headers);
-  const may = (topic: string) => maySend(sql, { topic, caller, headers }, "broadcast");
+  const may = (topic: string) =>
+    turns.take(personOf(caller), () => maySend(sql, { topic, caller, headers }, "broadcast"));
   const type = request.headers.get("content-type")?.split(";")[0]?.trim() ?? "application/json";
 
   if (names) {

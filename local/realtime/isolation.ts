@@ -3,7 +3,7 @@
 import postgres from "postgres";
 import type { Filter } from "./filters.ts";
 import { isOutOfReach } from "./out_of_reach.ts";
-import { readRows, type Row, type Texts } from "./rows.ts";
+import { type Question, readRows, type Row, type Texts } from "./rows.ts";
 import type { Table } from "./tables.ts";
 
 export interface Connections {
@@ -12,40 +12,94 @@ export interface Connections {
   limited: postgres.Sql;
 }
 
+/** A filter, with the places of the rows that each person who asks with it sees. */
+export interface Asked {
+  filter: Filter;
+  places: Map<string, Set<number>>;
+}
+
 export interface Reading {
   /** In the order of those that were given; without those that the table, as it is now, cannot hold. */
   rows: (Row | undefined)[];
-  /** Why a filter could not be decided, by its text. */
-  failures: Map<string, string>;
+  /** Why a filter could not be decided, by person and its text. */
+  failures: Map<string, Map<string, string>>;
 }
+
+const QUERY_CANCELED = "57014";
 
 /** Throws where the database itself is out of reach. */
 export async function readBatch(
   { sql, limited }: Connections,
   table: Table,
   texts: Texts[],
-  filters: Filter[],
+  asked: Asked[],
 ): Promise<Reading> {
-  const failures = new Map<string, string>();
+  const questions = asked.map(({ filter, places }): Question => ({
+    filter,
+    places: new Set([...places.values()].flatMap((each) => [...each])),
+  }));
   try {
-    return { rows: await readRows(filters.length > 0 ? limited : sql, table, texts, filters), failures };
+    const rows = await readRows(questions.length > 0 ? limited : sql, table, texts, questions);
+    return { rows, failures: new Map() };
   } catch (thrown) {
     reasonOf(thrown);
   }
   const rows = await readUnfiltered(sql, table, texts);
-  const places = [...rows.keys()].filter((place) => rows[place]);
-  await Promise.all(filters.map(async (filter) => {
-    const columns = table.columns.filter(({ name }) => name === filter.column);
+  const persons = new Map<string, Question[]>();
+  for (const { filter, places } of asked) {
+    for (const [person, its] of places) persons.set(person, [...persons.get(person) ?? [], { filter, places: its }]);
+  }
+  const failures = await Promise.all(
+    [...persons].map(async ([person, its]) => [person, await decideAlone(limited, table, texts, rows, its)] as const),
+  );
+  return { rows, failures: new Map(failures) };
+}
+
+/**
+ * Decides one person's filters, and answers those that could not be. Each by itself until one takes too long, then those
+ * that are left together: however many somebody has of the kind, they are waited for twice.
+ */
+async function decideAlone(
+  limited: postgres.Sql,
+  table: Table,
+  texts: Texts[],
+  rows: (Row | undefined)[],
+  questions: Question[],
+): Promise<Map<string, string>> {
+  const failures = new Map<string, string>();
+  let isLate = false;
+  for (let start = 0; start < questions.length;) {
+    const some = questions.slice(start, isLate ? undefined : start + 1);
+    start += some.length;
     try {
-      const alone = await readRows(limited, { ...table, columns }, places.map((place) => texts[place] ?? {}), [filter]);
-      for (const [index, place] of places.entries()) {
-        if (alone[index]?.passed.has(filter.text)) rows[place]?.passed.add(filter.text);
-      }
+      await decide(limited, table, texts, rows, some);
     } catch (thrown) {
-      failures.set(filter.text, reasonOf(thrown));
+      const why = reasonOf(thrown);
+      isLate ||= thrown instanceof postgres.PostgresError && thrown.code === QUERY_CANCELED;
+      for (const { filter } of some) failures.set(filter.text, why);
     }
+  }
+  return failures;
+}
+
+/** Notes with the rows which filters they pass; the columns of those alone are read. */
+async function decide(
+  limited: postgres.Sql,
+  table: Table,
+  texts: Texts[],
+  rows: (Row | undefined)[],
+  questions: Question[],
+): Promise<void> {
+  const places = [...rows.keys()].filter((place) => rows[place] && questions.some((each) => each.places.has(place)));
+  const columns = table.columns.filter(({ name }) => questions.some(({ filter }) => filter.column === name));
+  const among = questions.map(({ filter, places: its }): Question => ({
+    filter,
+    places: new Set(places.flatMap((place, index) => its.has(place) ? [index] : [])),
   }));
-  return { rows, failures };
+  const decided = await readRows(limited, { ...table, columns }, places.map((place) => texts[place] ?? {}), among);
+  for (const [index, place] of places.entries()) {
+    for (const text of decided[index]?.passed ?? []) rows[place]?.passed.add(text);
+  }
 }
 
 async function readUnfiltered(sql: postgres.Sql, table: Table, texts: Texts[]): Promise<(Row | undefined)[]> {

@@ -8,9 +8,6 @@ const SOON_MS = 20;
 
 export class Memberships {
   #soon: ReturnType<typeof setTimeout> | undefined;
-  #isLooking = false;
-  /** Also while it looks: whoever was looked at before that is looked at once more. */
-  #isDue = false;
   readonly #regular: ReturnType<typeof setInterval>;
 
   constructor(private readonly hub: Hub, private readonly log: (line: string) => void) {
@@ -29,28 +26,10 @@ export class Memberships {
     clearTimeout(this.#soon);
   }
 
+  /** Of each that does not wait for it already; they take turns by person. */
   #look(): void {
-    this.#isDue = true;
-    if (!this.#isLooking) void this.#lookWhileDue();
-  }
-
-  async #lookWhileDue(): Promise<void> {
-    this.#isLooking = true;
-    while (this.#isDue) {
-      this.#isDue = false;
-      await this.#askAll();
-    }
-    this.#isLooking = false;
-  }
-
-  async #askAll(): Promise<void> {
-    const channels = [...this.hub.all()].filter((channel) => channel.isPrivate);
-    // A few at a time: joins and changes ask the same database.
-    for (let start = 0; start < channels.length; start += 4) {
-      const some = channels.slice(start, start + 4).map((channel) => channel.recheck());
-      for (const result of await Promise.allSettled(some)) {
-        if (result.status === "rejected") this.log(`realtime: ${result.reason}`);
-      }
+    for (const channel of [...this.hub.all()]) {
+      channel.recheck().catch((thrown) => this.log(`realtime: ${thrown}`));
     }
   }
 }

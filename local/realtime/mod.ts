@@ -14,6 +14,7 @@ import { Snapshots } from "./snapshots.ts";
 import type { Services } from "./services.ts";
 import { Socket } from "./socket.ts";
 import { Refusal, tokenReader } from "./tokens.ts";
+import { Turns } from "./turns.ts";
 
 export interface RealtimeService {
   /** Why it is off, when it is. */
@@ -33,12 +34,14 @@ export interface RealtimeOptions {
 }
 
 const MAX_SOCKETS = 1000;
+/** Connections, and how many of them ask the policies: one is always there for the changes. */
+const [CONNECTIONS, ASKED_AT_ONCE] = [5, 4];
 /** The longest that the database may take to decide filters: all together, and where that was too long, each alone. */
 const FILTER_MS = 1000;
 
 /** A service that is off when the database does not write what it is made from. */
 export async function startRealtime({ databaseUrl, keys, log }: RealtimeOptions): Promise<RealtimeService> {
-  const sql = connect(databaseUrl, { max: 5, idle_timeout: 60 });
+  const sql = connect(databaseUrl, { max: CONNECTIONS, idle_timeout: 60 });
   const [setting] = await sql`select current_setting('wal_level') as level`;
   if (setting?.level !== "logical") {
     await sql.end();
@@ -81,7 +84,17 @@ export async function startRealtime({ databaseUrl, keys, log }: RealtimeOptions)
     onLost: lose,
   });
   const readToken = tokenReader(keys);
-  const services: Services = { sql, hub, presence: new Presence(hub, log), changes, replication, readToken, log };
+  const turns = new Turns(ASKED_AT_ONCE);
+  const services: Services = {
+    sql,
+    hub,
+    presence: new Presence(hub, log),
+    changes,
+    replication,
+    turns,
+    readToken,
+    log,
+  };
 
   return {
     async connect(request, url) {
@@ -110,7 +123,7 @@ export async function startRealtime({ databaseUrl, keys, log }: RealtimeOptions)
         return Response.json({ error }, { status: 401 });
       }
     },
-    fetch: (request, url, caller) => broadcastOverHttp(hub, sql, { request, url, caller }),
+    fetch: (request, url, caller) => broadcastOverHttp(hub, sql, { request, url, caller, turns }),
     async stop() {
       memberships.stop();
       for (const socket of [...sockets]) socket.close(1012, "the stack stops");

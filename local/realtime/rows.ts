@@ -12,18 +12,33 @@ export interface Row {
   passed: Set<string>;
 }
 
+/** A filter, with the places of the rows that it may look at: who asks with it sees them. */
+export interface Question {
+  filter: Filter;
+  places: Set<number>;
+}
+
 const tells = (row: Texts | undefined, column: string): boolean =>
   row !== undefined && Object.hasOwn(row, column) && row[column] !== undefined;
 
-/** In the order of the rows that were given. */
-export async function readRows(sql: postgres.Sql, table: Table, rows: Texts[], filters: Filter[]): Promise<Row[]> {
+/** In the order of the rows that were given. A filter is not even tried on a row that it may not look at. */
+export async function readRows(
+  sql: postgres.Sql,
+  table: Table,
+  rows: Texts[],
+  questions: Question[],
+): Promise<Row[]> {
   const values: string[] = [];
   const parameter = (value: string) => `($2::text::jsonb ->> ${values.push(value) - 1})`;
   const columns = table.columns.map(({ name, cast }, index) => `(e.v ->> ${index})::${cast} as ${quoted(name)}`);
   const types = new Map(table.columns.map(({ name, cast }) => [name, cast]));
-  const hits = filters.map((filter) => {
+  const hits = questions.map(({ filter, places }) => {
     const type = types.get(filter.column);
-    return type === undefined ? "false" : filterSql(filter, type, parameter);
+    if (type === undefined || places.size === 0) return "false";
+    const hit = filterSql(filter, type, parameter);
+    return places.size === rows.length
+      ? hit
+      : `case when e.n - 1 in (${[...places].join(", ")}) then ${hit} else false end`;
   });
   const text = `
     select to_jsonb(r) as json, array[${hits.join(", ")}]::boolean[] as hits
@@ -40,7 +55,8 @@ export async function readRows(sql: postgres.Sql, table: Table, rows: Texts[], f
     json: Object.fromEntries(Object.entries(json).filter(([name]) => tells(rows[index], name))),
     // What a column holds that the stream does not tell of, nobody knows: a null it is not.
     passed: new Set(
-      filters.filter(({ column }, place) => hits[place] && tells(rows[index], column)).map(({ text }) => text),
+      questions.filter(({ filter }, place) => hits[place] && tells(rows[index], filter.column))
+        .map(({ filter }) => filter.text),
     ),
   }));
 }

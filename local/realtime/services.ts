@@ -5,6 +5,7 @@ import type { Hub } from "./hub.ts";
 import type { Presence } from "./presence.ts";
 import type { Replication } from "./replication.ts";
 import type { Token } from "./tokens.ts";
+import type { Turns } from "./turns.ts";
 
 export interface Services {
   sql: postgres.Sql;
@@ -12,6 +13,8 @@ export interface Services {
   presence: Presence;
   changes: Changes;
   replication: Replication;
+  /** For questions to the policies: who has many of them does not hold up the others. */
+  turns: Turns;
   readToken(text: string): Promise<Token>;
   log(line: string): void;
 }

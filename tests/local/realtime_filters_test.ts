@@ -2,7 +2,7 @@
 // filter costs nobody else a change.
 import { assertEquals, assertMatch } from "@std/assert";
 import { postgresChangesFilter } from "@supabase/supabase-js";
-import { anonymous } from "../support/actors.ts";
+import { anonymous, createProject, signUp } from "../support/actors.ts";
 import { eventually, inDatabase, listen, type Listener, listenToChanges, type Message } from "./realtime_fixture.ts";
 
 /** A published table with a text, a json and a number, which anybody may read. */
@@ -202,4 +202,27 @@ Deno.test("with the whole row as its identity a filter looks at a large text tha
   await using listener = await subscribe(table.name, ["t=gt.0"]);
   await inDatabase((sql) => sql.unsafe(`update public.${table.name} set n = 3`));
   assertEquals((await listener.hears(1)).length, 1);
+});
+
+Deno.test("a filter is tried on no row that its subscriber may not see: that it took long would tell of the row", async () => {
+  const [owner, stranger] = [await signUp("owner"), await signUp("stranger")];
+  const project = await createProject(owner);
+  const told: Message[] = [];
+  const slow = "((a*)(a*)(a*)\\2\\3\\4)+[ab]\\1$";
+  await using guessing = await listen(stranger.client, `guess-${crypto.randomUUID()}`, {}, (channel, hear) => {
+    // deno-lint-ignore no-explicit-any
+    channel.on("system" as any, {}, (message: Message) => told.push(message));
+    const filter = `description=match.^secret${slow}`;
+    channel.on("postgres_changes", { event: "*", schema: "public", table: "projects", filter }, hear);
+  });
+  await eventually(() => Promise.resolve(told), (all) => all.length === 1);
+  await using watching = await listenToChanges(owner.client, { table: "projects", filter: `id=eq.${project}` });
+  const description = `secret${"a".repeat(400)}`;
+  await owner.client.from("projects").update({ description }).eq("id", project);
+  assertEquals((await watching.hears(1)).map((message) => message.new.description), [description]);
+  // The next change comes after all that is said about the one before.
+  await owner.client.from("projects").update({ description: "over" }).eq("id", project);
+  assertEquals((await watching.hears(2)).length, 2);
+  assertEquals(told.map(({ status }) => status), ["ok"]);
+  assertEquals(guessing.heard, []);
 });

@@ -31,3 +31,22 @@ Deno.test("what changes while the channels are looked at is looked at once more,
   memberships.stop();
   assertEquals(looked.filter((topic) => topic === "first").length, 2);
 });
+
+Deno.test("one person's channels that wait for their turn do not hold up the look at another's", async () => {
+  const hub = new Hub();
+  let looked = false;
+  const add = (topic: string, recheck: () => Promise<void>) =>
+    hub.add({ topic, isPrivate: true, recheck } as unknown as Channel);
+  const gate = Promise.withResolvers<void>();
+  for (let count = 0; count < 10; count++) add(`waiting ${count}`, () => gate.promise);
+  add("another", () => {
+    looked = true;
+    return Promise.resolve();
+  });
+  const memberships = new Memberships(hub, () => {});
+  memberships.mayHaveChanged();
+  const seen = await eventually(() => Promise.resolve(looked), (value) => value);
+  gate.resolve();
+  memberships.stop();
+  assertEquals(seen, true);
+});

@@ -179,6 +179,38 @@ Deno.test("who loses the right to a topic while their join waits for the stream 
   });
 });
 
+Deno.test("who loses the right to a topic while their join looks at what it asks for is not let in", async () => {
+  await overOwnDatabase({}, async (stack, url) => {
+    const admin = connect(url, { max: 2 });
+    // As long as there are members, each look at a filter takes its time.
+    await admin.unsafe(`
+      create table public.members (name text);
+      insert into public.members values ('anybody');
+      grant select on public.members to anon;
+      create policy listen on realtime.messages for select to anon using (exists (select from public.members));
+      create sequence public.looks;
+      create function public.takes_time() returns boolean language sql volatile as $$
+        select nextval('public.looks') > 0 and case when exists (select from public.members)
+          then pg_sleep(0.2) is not null else true end $$;
+      create domain public.slow_text as text check (public.takes_time());
+      create table public.slow (id bigint primary key, t public.slow_text);
+      grant select on public.slow to anon;
+      alter publication supabase_realtime add table public.slow`);
+    const config = { private: true, postgres_changes_options: { wait: true, timeout: 20_000 } };
+    const joining = listen(clientOf(stack), room(), config, (channel, hear) => {
+      for (let value = 0; value < 20; value++) {
+        channel.on("postgres_changes", { event: "*", schema: "public", table: "slow", filter: `t=eq.${value}` }, hear);
+      }
+    });
+    const looks = () => admin<{ is_called: boolean }[]>`select is_called from public.looks`;
+    await eventually(looks, ([row]) => row?.is_called === true);
+    await admin`delete from public.members`;
+    await using listener = await joining;
+    assertMatch(listener.states[0] ?? "", /^CHANNEL_ERROR Unauthorized/);
+    await admin.end();
+  });
+});
+
 Deno.test("on a database that writes no logical log, Realtime is off with a sentence, and the rest works", async () => {
   await overOwnDatabase({ wal_level: "replica" }, async (off) => {
     const [sentence = ""] = off.notices;
