@@ -19,8 +19,8 @@ Deno.test.beforeAll(async () => {
 Deno.test.afterAll(async () => await process[Symbol.asyncDispose]());
 
 /** Calls the function in its own process as the project's owner. */
-async function ask(path: string, body: FormData | Record<string, unknown>): Promise<Body> {
-  const response = await fetch(process.url + path, {
+async function ask(path: string, body: FormData | Record<string, unknown>, { url } = process): Promise<Body> {
+  const response = await fetch(url + path, {
     method: "POST",
     headers: {
       apikey: stack.publishableKey,
@@ -68,4 +68,11 @@ Deno.test("public url: a direct upload goes to the public address, and is read b
 Deno.test("public url: without one, links lead where the function itself finds the gateway", async () => {
   const { signed_url } = (await call(project.owner, "upload-file", textUpload(project.id))).body;
   assert(signed_url.startsWith(`${stack.url}/functions/v1/upload-file/content/`), signed_url);
+});
+
+Deno.test("public url: PUBLIC_URL is taken where that is what the function is given", async () => {
+  const environment = { ...await platformEnvironment(), PUBLIC_URL: PUBLIC };
+  await using other = await startFunctionProcess("upload-file", environment);
+  const { signed_url } = await ask("", textUpload(project.id), other);
+  assert(signed_url.startsWith(`${PUBLIC}/functions/v1/upload-file/content/`), signed_url);
 });
