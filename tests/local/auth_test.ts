@@ -20,7 +20,7 @@ Deno.test.beforeAll(async () => {
     "templates/confirmation.html": template.replace("</h2>", "</h2> {{ .Token }} "),
   });
 });
-Deno.test.afterAll(() => strict.dispose());
+Deno.test.afterAll(() => strict?.dispose());
 
 const clientOf = ({ url, publishableKey }: { url: string; publishableKey: string }) =>
   createClient(url, publishableKey, { auth: { persistSession: false, autoRefreshToken: false } });

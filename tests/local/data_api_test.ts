@@ -57,7 +57,7 @@ Deno.test.beforeAll(async () => {
 
 Deno.test.afterAll(async () => {
   await sql.end();
-  await stack.dispose();
+  await stack?.dispose();
 });
 
 const service = () => createClient(stack.url, stack.secretKey, { auth: { persistSession: false } });

@@ -1,6 +1,7 @@
 // A stack of its own on free ports, over a throw-away project of a few lines: for what the real project must not be bent to.
 import { dirname, join } from "node:path";
 import { type Stack, startStack } from "../../local/stack.ts";
+import { freePort } from "../support/free_port.ts";
 
 export { eventually } from "../support/eventually.ts";
 
@@ -11,19 +12,6 @@ export interface Fixture extends Stack {
   lines: string[];
   write(path: string, text: string): Promise<void>;
   dispose(): Promise<void>;
-}
-
-/** Two neighbouring ports that nothing listens on. */
-export function freePorts(): number {
-  for (;;) {
-    const port = 20_000 + 2 * Math.floor(Math.random() * 20_000);
-    try {
-      for (const each of [port, port + 1]) Deno.listen({ hostname: "127.0.0.1", port: each }).close();
-      return port;
-    } catch {
-      // One of them is taken: try others.
-    }
-  }
 }
 
 /** @param files by path inside the project's folder */
@@ -39,7 +27,7 @@ export async function startFixture(files: Record<string, string>): Promise<Fixtu
   await Deno.chmod(root, 0o755);
   const lines: string[] = [];
   const stack = await startStack({
-    port: freePorts(),
+    port: freePort(),
     directory: join(root, "state"),
     project,
     strictAuth: true,

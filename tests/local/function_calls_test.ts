@@ -44,7 +44,7 @@ Deno.test.beforeAll(async () => {
 
 Deno.test.afterAll(async () => {
   await sql.end();
-  await stack.dispose();
+  await stack?.dispose();
 });
 
 const client = (key: string) => createClient(stack.url, key, { auth: { persistSession: false } });

@@ -46,7 +46,7 @@ Deno.test.beforeAll(async () => {
 });
 
 Deno.test.afterAll(async () => {
-  await stack.dispose();
+  await stack?.dispose();
 });
 
 function call(path: string, init?: RequestInit): Promise<Response> {

@@ -43,7 +43,7 @@ Deno.test.beforeAll(async () => {
 
 Deno.test.afterAll(async () => {
   await sql.end();
-  await stack.dispose();
+  await stack?.dispose();
 });
 
 function client(key: string, bearer?: string): SupabaseClient {

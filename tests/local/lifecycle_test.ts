@@ -6,12 +6,13 @@ import { readArguments } from "../../local/main.ts";
 import { connect } from "../../local/platform.ts";
 import { startPostgres } from "../../local/postgres.ts";
 import { possibleHomes } from "../../local/postgres_home.ts";
-import { eventually, freePorts } from "./fixture.ts";
+import { freePort } from "../support/free_port.ts";
+import { eventually } from "./fixture.ts";
 
 const MAIN = fileURLToPath(new URL("../../local/main.ts", import.meta.url));
 const CREDENTIALS = { email: "keeper@example.com", password: "a-long-password" };
 
-const port = freePorts();
+const port = freePort();
 const directory = await Deno.makeTempDir({ prefix: "genesis-life-" });
 await Deno.chmod(directory, 0o755);
 let running: Started | undefined;
@@ -109,7 +110,7 @@ Deno.test("start announces itself in stack.env, with every migration recorded as
 });
 
 Deno.test("a second stack on the same directory is refused in one sentence", async () => {
-  const { code, error } = await run("start", "--port", String(freePorts()), "--dir", directory);
+  const { code, error } = await run("start", "--port", String(freePort()), "--dir", directory);
   assertEquals(code, 1);
   assertMatch(
     error,
@@ -118,7 +119,7 @@ Deno.test("a second stack on the same directory is refused in one sentence", asy
 });
 
 Deno.test("an empty --dir is refused in one sentence, and nothing becomes the state's directory", async () => {
-  const { code, error } = await run("start", "--port", String(freePorts()), "--dir", "");
+  const { code, error } = await run("start", "--port", String(freePort()), "--dir", "");
   assertEquals([code, error], [1, "--dir must not be empty: leave it out for the usual directory."]);
 });
 
@@ -199,7 +200,7 @@ Deno.test("what a start that was killed is still writing stands in no later one'
   const orphan = new Deno.Command("sh", { args: ["-c", writes, "sh", `${home}/postgres/data.part`], stderr: "null" })
     .spawn();
   try {
-    await (await startPostgres(home, freePorts())).stop();
+    await (await startPostgres(home, freePort())).stop();
   } finally {
     orphan.kill();
     await orphan.status;
@@ -231,7 +232,7 @@ Deno.test("a stack whose PostgreSQL was killed says so in one line", async () =>
 Deno.test("what PostgreSQL said last is in its log", async () => {
   const directory = await Deno.makeTempDir({ prefix: "genesis-test-" });
   await Deno.chmod(directory, 0o755);
-  const server = await startPostgres(directory, freePorts());
+  const server = await startPostgres(directory, freePort());
   await server.stop();
   const [, log = ""] = /its log is (.+)$/.exec(await server.died) ?? [];
   assertMatch(await Deno.readTextFile(log), /database system is shut down\n$/);
@@ -283,7 +284,7 @@ Deno.test("a lock that cannot be looked at is not taken for nobody's", async () 
 });
 
 Deno.test("a database that cannot be reached is named in one sentence", async () => {
-  const url = `postgresql://someone:secret@127.0.0.1:${freePorts()}/somewhere`;
+  const url = `postgresql://someone:secret@127.0.0.1:${freePort()}/somewhere`;
   const { code, error } = await run("start", "--port", String(port), "--dir", directory, "--database-url", url);
   assertEquals(code, 1);
   assertMatch(error, /^Cannot connect to the database at 127\.0\.0\.1:\d+\/somewhere: .*\.$/);

@@ -11,7 +11,7 @@ Deno.test.beforeAll(async () => {
 });
 
 Deno.test.afterAll(async () => {
-  await stack.dispose();
+  await stack?.dispose();
 });
 
 function post(body: unknown, key?: string): Promise<Response> {

@@ -4,7 +4,7 @@ import postgres from "postgres";
 import { checkExternalDatabase } from "../../local/external_database.ts";
 import { applyPlatform, connect } from "../../local/platform.ts";
 import { type Postgres, startPostgres } from "../../local/postgres.ts";
-import { freePorts } from "./fixture.ts";
+import { freePort } from "../support/free_port.ts";
 
 let server: Postgres;
 let directory: string;
@@ -13,7 +13,7 @@ let sql: postgres.Sql;
 Deno.test.beforeAll(async () => {
   directory = await Deno.makeTempDir({ prefix: "genesis-platform-" });
   await Deno.chmod(directory, 0o755);
-  server = await startPostgres(directory, freePorts());
+  server = await startPostgres(directory, freePort());
   await applyPlatform(server.adminUrl);
   const admin = connect(server.adminUrl);
   await admin`alter role postgres password 'postgres'`;
@@ -23,7 +23,7 @@ Deno.test.beforeAll(async () => {
 
 Deno.test.afterAll(async () => {
   await sql.end();
-  await server.stop();
+  await server?.stop();
   await Deno.remove(directory, { recursive: true });
 });
 

@@ -5,7 +5,8 @@ import { createClient } from "@supabase/supabase-js";
 import { connect } from "../../local/platform.ts";
 import { type Postgres, startPostgres } from "../../local/postgres.ts";
 import { type Stack, startStack } from "../../local/stack.ts";
-import { eventually, type Fixture, freePorts, startFixture } from "./fixture.ts";
+import { freePort } from "../support/free_port.ts";
+import { eventually, type Fixture, startFixture } from "./fixture.ts";
 import { listen } from "./realtime_fixture.ts";
 
 const options = { auth: { persistSession: false, autoRefreshToken: false } };
@@ -25,7 +26,7 @@ Deno.test.beforeAll(async () => {
 });
 Deno.test.afterAll(async () => {
   await sql.end();
-  await stack.dispose();
+  await stack?.dispose();
 });
 
 Deno.test("there is no slot while nobody listens, and a temporary one while somebody does", async () => {
@@ -115,9 +116,9 @@ async function overOwnDatabase(
   const project = `${directory}/supabase`;
   await Deno.mkdir(project);
   await Deno.writeTextFile(`${project}/config.toml`, "");
-  const server = await startPostgres(directory, freePorts(), settings);
+  const server = await startPostgres(directory, freePort(), settings);
   const stack = await startStack({
-    port: freePorts(),
+    port: freePort(),
     directory: `${directory}/state`,
     project,
     databaseUrl: server.adminUrl,

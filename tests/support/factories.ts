@@ -111,6 +111,9 @@ export async function executionRow(db: TestDatabase, execution_id: string) {
   return row;
 }
 
+/** Seeds of `random()` with which the next claim takes back what is expired before it looks for work, or after it. */
+export const RECLAIM_SEEDS = { before: 0.21875, after: 0 };
+
 /** Makes the leases of an execution's running tasks expire, as if their workers had been silent. */
 export async function expireLeases(db: TestDatabase, execution_id: string): Promise<void> {
   await db.sql`

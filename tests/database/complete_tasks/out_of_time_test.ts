@@ -9,6 +9,7 @@ import {
   expireLeases,
   graph,
   type Project,
+  RECLAIM_SEEDS,
   report,
 } from "../../support/factories.ts";
 import { oneAttempt, type Run, startRun } from "../../support/run.ts";
@@ -32,11 +33,13 @@ async function twoPoisoned(project?: Project): Promise<{ runs: [Run, Run]; tasks
   return { runs: [first, second], tasks: [await first.lease("a"), await second.lease("a")] };
 }
 
-/** The seeds of two sequences of `random()`: a claim takes back what is expired before it looks for work, or after it. */
-const BEFORE = 0.21875, AFTER = 0;
-
 /** Calls a door as a statement that has a second. One that then goes on without any limit is cancelled again and again. */
-const inASecond = (actor: Actor, door: string, args: Record<string, unknown>, seed = AFTER): Promise<Answer> =>
+const inASecond = (
+  actor: Actor,
+  door: string,
+  args: Record<string, unknown>,
+  seed = RECLAIM_SEEDS.after,
+): Promise<Answer> =>
   db.as("superuser", async (tx) => {
     const [backend] = await tx<{ pid: number }[]>`select pg_backend_pid() as pid`;
     await tx`select setseed(${seed})`;
@@ -85,7 +88,7 @@ Deno.test("a failed report that took all the time and brings an artifact that is
 const brokenOff = async (runs: Run[]) =>
   (await Promise.all(runs.map(stateOf))).filter((state) => state === BROKEN_OFF).length;
 
-for (const [when, seed] of [["before", BEFORE], ["after", AFTER]] as const) {
+for (const [when, seed] of Object.entries(RECLAIM_SEEDS)) {
   Deno.test(`a claim that takes back tasks of dead workers ${when} it looks for work stops at the one that took all the time`, async () => {
     const project = await createProject(db);
     const { runs } = await twoPoisoned(project);
