@@ -11,6 +11,9 @@ export interface OpenTransaction extends AsyncDisposable {
   rollback(): Promise<void>;
 }
 
+/** After so long, in milliseconds, what a transaction is doing is cancelled: many times what the slowest test holds one. */
+const PATIENCE = 120_000;
+
 /**
  * Begins a transaction as the actor on a connection of its own.
  *
@@ -32,7 +35,11 @@ export async function openTransaction(db: TestDatabase, actor: Actor): Promise<O
   ended.catch(begun.reject);
   const sql = await begun.promise;
   const [backend] = await sql<{ pid: number }[]>`select pg_backend_pid() as pid`;
+  const pid = backend?.pid ?? 0;
+  // Nor does a statement that goes on after its own timeout make the suite stand still.
+  const patience = setInterval(() => db.sql`select pg_cancel_backend(${pid})`.catch(() => {}), PATIENCE);
   const end = async (how: "commit" | "rollback") => {
+    clearInterval(patience);
     ending.resolve(how);
     try {
       await ended;
@@ -44,7 +51,7 @@ export async function openTransaction(db: TestDatabase, actor: Actor): Promise<O
     }
   };
   return {
-    pid: backend?.pid ?? 0,
+    pid,
     sql,
     rpc: (door, args) => callDoor(sql, door, args),
     commit: () => end("commit"),
