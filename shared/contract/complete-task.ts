@@ -120,10 +120,11 @@ const taskArtifact = lazy(() =>
       content: z.string().max(MEBIBYTE),
       /** For people; where absent that of the version before, at first the last part of the path. */
       name: z.string().min(1).max(255).optional(),
+      /** Where absent that of the version before, like `type` and `metadata`. */
       language: z.string().max(100).optional(),
       /** `file` where absent and new. */
       type: z.enum(["file", "component", "snippet"]).optional(),
-      /** At most 16 KiB as JSON. */
+      /** At most 16 KiB as JSON; `{}` takes away what there was. */
       metadata: artifactMetadata().optional(),
       base_version: z.int32().min(0).optional(),
     }),

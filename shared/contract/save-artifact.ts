@@ -71,7 +71,7 @@ export const saveArtifact = operation({
       language: z.string().max(100).optional(),
       /** At first `file`. */
       type: z.enum(["file", "component", "snippet"]).optional(),
-      /** At most 16 KiB as JSON. */
+      /** At most 16 KiB as JSON; `{}` takes away what there was. */
       metadata: artifactMetadata().optional(),
       ...change(),
       /** What to do when the file has moved on since base_version: refuse (the default) or merge the two changes. */

@@ -204,6 +204,27 @@ Deno.test("upload_file: what Linux and Windows call a format is no lie, though t
   assertEquals(refused, []);
 });
 
+const UNTYPED: [string, Uint8Array<ArrayBuffer>, string][] = [
+  ["a picture", PNG, "image/png"],
+  ["text", utf8("text"), "text/plain"],
+  ["noise", bytes(0, 1, 2, 3), "application/octet-stream"],
+  ["nothing", bytes(), "text/plain"],
+];
+for (const [claim, content, kept] of UNTYPED) {
+  // As Python's requests and other clients send files.
+  for (const header of ["", "content-type:\r\n"]) {
+    const of = header ? "whose type is empty" : "without a type";
+    Deno.test(`upload_file: ${claim} in a part ${of} is kept as ${kept}`, async () => {
+      const project = await fresh();
+      const before = beginning(project.id).replace("content-type: application/octet-stream\r\n", header);
+      const body = new Uint8Array([...utf8(before), ...content, ...utf8(END)]);
+      const reply = await call(project.editor, "upload-file", body, { headers: MULTIPART });
+      const { file } = assertAnswer(reply, uploadFile, 201);
+      assertEquals([file.mime_type, file.file_size], [kept, content.length]);
+    });
+  }
+}
+
 Deno.test("upload_file: a media type that is none is refused", async () => {
   const project = await fresh();
   const body = `${beginning(project.id).replace("application/octet-stream", "!!")}text${END}`;

@@ -112,6 +112,23 @@ Deno.test("save_artifact merge: without it a clean conflict is refused as mergea
   assertEquals(reply.body.error.details.mergeable, true);
 });
 
+Deno.test("save_artifact merge: what is sent as it was in the base leaves another's change of it, and what is not stays mine", async () => {
+  const project = await fresh();
+  const was = { name: "A page", language: "ts", type: "file", metadata: { b: 1, a: [1] } };
+  await save(project, "a\nb\nc\n", was);
+  await save(project, "A\nb\nc\n", { language: "tsx", type: "component", metadata: { theirs: true } });
+  const mine = { ...was, name: "My page", metadata: { a: [1], b: 1 } };
+  const reply = await save(project, "a\nb\nC\n", { ...mine, base_version: 1, on_conflict: "merge" });
+  const { artifact } = assertAnswer(reply, saveArtifact, 201);
+  assertEquals([artifact.content, artifact.name, artifact.language, artifact.type, artifact.metadata], [
+    "A\nb\nC\n",
+    "My page",
+    "tsx",
+    "component",
+    { theirs: true },
+  ]);
+});
+
 Deno.test("save_artifact merge: sixty people merging into different lines at once are all kept", async () => {
   const project = await fresh();
   const lines = Array.from({ length: 300 }, (_, index) => `line ${index}\n`);

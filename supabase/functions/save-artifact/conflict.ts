@@ -1,4 +1,5 @@
 // A save whose base is no longer the head: what both sides changed, and the merge of the two where they do not touch.
+import { isDeepStrictEqual } from "node:util";
 import { lazy } from "../../../shared/contract/operation.ts";
 import * as z from "zod";
 import { MEBIBYTE } from "../../../shared/contract/values.ts";
@@ -7,15 +8,21 @@ import { queryFailure } from "../_shared/database.ts";
 import { OperationError } from "../_shared/errors.ts";
 import { createTurns } from "../_shared/turns.ts";
 
+/** What a version says beside its text. */
+const ATTRIBUTES = ["name", "language", "type", "metadata"] as const;
+type Attribute = typeof ATTRIBUTES[number];
+
 export interface Conflict {
   headVersion: number;
   /** Both changes in one text, or null where they touch the same lines, or make more of a text than may be. */
   merged: string | null;
+  /** What the request sends as it was in the base, so that another's change of it stays. */
+  unchanged: Attribute[];
   /** `artifact_conflict`, with everything the caller needs to decide; worked out when it is to be said. */
   refusal: () => OperationError;
 }
 
-interface Attempt {
+interface Attempt extends Partial<Record<Attribute, unknown>> {
   project_id: string;
   content: string;
   base_version?: number | undefined;
@@ -29,7 +36,7 @@ const place = lazy(() => z.object({ file_path: z.string(), head_version: z.int()
 /** The version that was changed and the one that stands, which may be newer than the one that was in the way. */
 async function readSides(context: AppContext, projectId: string, filePath: string, base: number, known: number) {
   const { data, error, status } = await callerClient(context).from("code_artifacts")
-    .select("version, content, is_deleted, created_by, created_at")
+    .select("version, content, is_deleted, created_by, created_at, name, language, type, metadata")
     .eq("project_id", projectId).eq("file_path", filePath)
     .or(`is_active.eq.true,version.in.(${base},${known})`).order("version");
   if (error) throw queryFailure(status, error);
@@ -46,7 +53,7 @@ async function workOut(context: AppContext, attempt: Attempt, error: OperationEr
   const { file_path, head_version: known } = place().parse(error.details);
   const base_version = attempt.base_version ?? 0;
   const { head, base } = await readSides(context, attempt.project_id, file_path, base_version, known);
-  if (!head) return { headVersion: known, merged: null, refusal: () => error };
+  if (!head) return { headVersion: known, merged: null, unchanged: [], refusal: () => error };
 
   // Where there is no file, its text is empty; but a change is never merged into a file that somebody deleted. Of a version
   // that there never was nothing is known: the text is compared with the head.
@@ -69,5 +76,8 @@ async function workOut(context: AppContext, attempt: Attempt, error: OperationEr
       : `There is no version ${base_version} of this file: its head is ${head_version}.`;
     return new OperationError("artifact_conflict", message, details, { cause: error });
   };
-  return { headVersion: head_version, merged: mergeable ? merged : null, refusal };
+  const unchanged = base && "version" in base
+    ? ATTRIBUTES.filter((attribute) => isDeepStrictEqual(attempt[attribute], base[attribute]))
+    : [];
+  return { headVersion: head_version, merged: mergeable ? merged : null, unchanged, refusal };
 }

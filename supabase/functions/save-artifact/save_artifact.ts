@@ -27,10 +27,12 @@ const isConflict = (error: unknown): error is OperationError =>
 
 async function mergeAndSave(context: AppContext, input: Save, conflict: OperationError): Promise<Answer> {
   for (let merges = 1;; merges++) {
-    const { headVersion, merged, refusal } = await conflictOf(context, input, conflict);
+    const { headVersion, merged, unchanged, refusal } = await conflictOf(context, input, conflict);
     if (merged === null) throw refusal();
+    const both = { ...input, content: merged, base_version: headVersion };
+    for (const attribute of unchanged) delete both[attribute];
     try {
-      return await saveOnce(context, { ...input, content: merged, base_version: headVersion }, true);
+      return await saveOnce(context, both, true);
     } catch (error) {
       if (!isConflict(error)) throw error;
       if (merges === MAX_MERGES) throw refusal();

@@ -3,10 +3,12 @@ import type { BusboyFileStream } from "@fastify/busboy";
 import { OperationError } from "../_shared/errors.ts";
 import { openBody } from "./chunks.ts";
 import { FileStream } from "./file_stream.ts";
+import { watchTypes } from "./part_types.ts";
 
 /** The file part: its bytes end only when the whole form has been read and nothing in it was wrong. */
 export interface IncomingFile {
   name: string;
+  /** Empty where the part names none. */
   mimeType: string;
   bytes: FileStream;
 }
@@ -42,6 +44,7 @@ export async function receiveFile<Result>(
   const tooLarge = () => new OperationError("payload_too_large", `The form may have at most ${maxBodyBytes} bytes.`);
   if (Number(request.headers.get("content-length") ?? 0) > maxBodyBytes) throw tooLarge();
   const parser = await createParser(type, maxFileBytes);
+  const isTyped = watchTypes(parser);
 
   const fields: Record<string, string> = {};
   let file: { bytes: FileStream; stored: Promise<Result> } | undefined;
@@ -76,7 +79,8 @@ export async function receiveFile<Result>(
       }
       const bytes = new FileStream(maxFileBytes);
       part.on("data", (chunk: Uint8Array) => bytes.write(chunk));
-      file = { bytes, stored: store(fields, { name: unescaped(fileName ?? ""), mimeType, bytes }) };
+      const incoming = { name: unescaped(fileName ?? ""), mimeType: isTyped() ? mimeType : "", bytes };
+      file = { bytes, stored: store(fields, incoming) };
       file.stored.catch(fail);
     },
   );

@@ -36,7 +36,7 @@ async function store(context: AppContext, fields: Record<string, string>, incomi
   const { file_name, mime_type } = parseInput(partShape(), { file_name: incoming.name, mime_type: incoming.mimeType });
   const reserved = readFile(await callDoor(context, "register_upload", { project_id, file_name, path, mime_type }));
   try {
-    const type = await trueType(mime_type, await incoming.bytes.sample);
+    const type = await typeOf(mime_type, await incoming.bytes.sample);
     await putObject(context, reserved, incoming.bytes, type);
     const { size, sha256 } = incoming.bytes.measure();
     const finished = { file_id: reserved.id, file_size: size, sha256, mime_type: type };
@@ -45,6 +45,12 @@ async function store(context: AppContext, fields: Record<string, string>, incomi
     await takeBack(context.env.requestId, reserved);
     throw error;
   }
+}
+
+/** Of a part that names no type, the standard of forms has it be text: that it is, where its bytes are no other thing. */
+async function typeOf(declared: string, sample: Uint8Array): Promise<string> {
+  if (declared !== "") return await trueType(declared, sample);
+  return await trueType("text/plain", sample).catch(() => trueType("", sample));
 }
 
 async function putObject(context: AppContext, reserved: StoredFile, bytes: FileStream, type: string): Promise<void> {

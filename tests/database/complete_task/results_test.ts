@@ -55,6 +55,24 @@ Deno.test("an artifact conflict rolls the whole completion back and leaves the t
   assertEquals(again.task.status, "completed");
 });
 
+const rule = "must have 1 to 255 characters";
+const WRONG_ARTIFACTS: [string, Record<string, unknown>, string, unknown][] = [
+  ["a wrong field", { file_path: "b", content: "", name: " " }, "validation_failed", {
+    fields: [{ path: "artifacts.1.name", message: rule }],
+  }],
+  ["too much text", { file_path: "b", content: "x".repeat(1_048_577) }, "payload_too_large", { file_path: "b" }],
+  ["a deletion of what is not there", { file_path: "b", deleted: true }, "artifact_not_found", { file_path: "b" }],
+];
+for (const [claim, artifact, code, details] of WRONG_ARTIFACTS) {
+  Deno.test(`a report that is refused for ${claim} in one of its artifacts says in which`, async () => {
+    const { project, task } = await claimedTask();
+    const artifacts = [{ file_path: "a", content: "a" }, artifact];
+    const refusal = await db.refusal("worker", "complete_task", report(task, { artifacts }));
+    assertEquals([refusal.code, refusal.details], [code, details]);
+    assertEquals((await artifactsOf(project)).length, 0);
+  });
+}
+
 Deno.test("a message that goes nowhere rolls the artifacts back too", async () => {
   const { project, execution, task } = await claimedTask();
   const fields = {

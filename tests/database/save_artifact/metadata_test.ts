@@ -20,6 +20,34 @@ Deno.test("metadata of 16 KiB is saved, a byte more is refused by name", async (
   }]);
 });
 
+Deno.test("a later version keeps the metadata unless it says otherwise", async () => {
+  const project = await createProject(db);
+  await save(db, project, "a", "one", { metadata: { by: "hand" } });
+  const kept = await save(db, project, "a", "two");
+  const changed = await save(db, project, "a", "three", { metadata: {} });
+  assertEquals([kept.metadata, changed.metadata], [{ by: "hand" }, {}]);
+});
+
+Deno.test("a file that was deleted begins without metadata", async () => {
+  const project = await createProject(db);
+  await save(db, project, "a", "one", { metadata: { by: "hand" } });
+  await db.rpc(project.editor.actor, "delete_artifact", { project_id: project.id, file_path: "a" });
+  assertEquals((await save(db, project, "a", "two")).metadata, {});
+});
+
+Deno.test("a version from before the limit that has more does not stand in the way of the next", async () => {
+  const project = await createProject(db);
+  const { id } = await save(db, project, "a", "one");
+  await db.sql.begin(async (tx) => {
+    await tx`alter table public.code_artifacts drop constraint code_artifacts_metadata_is_small`;
+    await tx`update public.code_artifacts set metadata = ${tx.json(metadata(16_385))} where id = ${id}`;
+    await tx`
+      alter table public.code_artifacts add constraint code_artifacts_metadata_is_small
+      check (not is_active or octet_length(metadata::text) <= 16384) not valid`;
+  });
+  assertEquals((await save(db, project, "a", "two")).metadata, {});
+});
+
 Deno.test("a report that brings a file with more metadata is refused", async () => {
   const project = await createProject(db);
   const artifacts = [{ file_path: "a", content: "x", metadata: metadata(16_385) }];

@@ -51,6 +51,7 @@ const bad: [string, string | null][] = [
   ["two dots and a space at the end", "src/.. "],
   ["two dots and a no-break space", "..\u00a0/a"],
   ["one dot and spaces", ".  /a"],
+  ["two dots and an Ogham space", "..\u1680/a"],
   ["a backslash", "src\\a"],
   ["two dots behind a backslash", "..\\a"],
   ["a newline", "a\nb"],

@@ -2,7 +2,8 @@
 import { assertEquals } from "@std/assert";
 import { type Actor, refused, shareDatabase } from "../../support/database.ts";
 import { createAdmin, createFile, createProject, invitationToken, removeObject } from "../../support/factories.ts";
-import { openTransaction } from "../../support/transactions.ts";
+import { eventually } from "../../support/eventually.ts";
+import { openTransaction, waitUntilBlocked } from "../../support/transactions.ts";
 
 const db = await shareDatabase();
 
@@ -100,6 +101,31 @@ Deno.test("a revoked share is share_not_found, and revoking again changes nothin
   }
   assertEquals(await openRefused(token_sha256), "share_not_found");
 });
+
+const VANISHING: [string, string][] = [
+  ["is revoked", "update public.file_shares set revoked_at = now() where id = $1"],
+  [
+    "goes with its file",
+    "delete from public.file_storage where id = (select file_id from public.file_shares where id = $1)",
+  ],
+];
+for (const [claim, end] of VANISHING) {
+  Deno.test(`a share that ${claim} while somebody opens it is share_not_found`, async () => {
+    // The visitor waits no more than half a second for who ends it: on a slow machine that takes several attempts.
+    const meet = async () => {
+      const { share, token_sha256 } = await shared();
+      await using ending = await openTransaction(db, "superuser");
+      await ending.sql.unsafe(end, [share.share_id]);
+      await using visitor = await openTransaction(db, "worker");
+      const refusal = refused(visitor.rpc("open_share", { token_sha256 }));
+      await waitUntilBlocked(db, visitor, refusal);
+      await ending.commit();
+      return await refusal;
+    };
+    const { code } = await eventually(meet, ({ sqlstate }) => sqlstate !== "55P03");
+    assertEquals(code, "share_not_found");
+  });
+}
 
 Deno.test("an owner revokes any share of the project, also when it is archived", async () => {
   const { project, share } = await shared();
