@@ -6,7 +6,7 @@ import type { Project } from "../../support/factories.ts";
 import type { Command, Fork } from "../../support/model/arbitraries.ts";
 import { Execution, nameOf, type Task } from "../../support/model/execution.ts";
 import type { State } from "../../support/model/fold.ts";
-import { definitionOf, type Graph, type Json, shapeOf } from "../../support/model/graph.ts";
+import { definitionOf, type Graph, graphsOf, type Json, shapeOf } from "../../support/model/graph.ts";
 import { connectAsWorker } from "../../support/worker.ts";
 import { type RecordedPrefix, replay, type StoredEvent } from "./replay.ts";
 import { createOwnProject, orderOf, publishGraph } from "./setting.ts";
@@ -52,7 +52,7 @@ export class Driver {
     const project = { ...people, id: await createOwnProject(db, people) };
     const workflowIds = new Map<Graph, string>();
     const orders = new Map<Graph, Map<string, number>>();
-    for (const each of [...graph.nodes.flatMap((node) => node.workflow ?? []), graph]) {
+    for (const each of graphsOf(graph)) {
       const id = await publishGraph(db, project, definitionOf(each, workflowIds));
       workflowIds.set(each, id);
       orders.set(each, await orderOf(db, id, each));

@@ -9,7 +9,7 @@ import { createProject, executionRow, type Project } from "../../support/factori
 import { graph, input } from "../../support/model/arbitraries.ts";
 import { Execution } from "../../support/model/execution.ts";
 import type { State } from "../../support/model/fold.ts";
-import { definitionOf, type Graph, type Json, shapeOf } from "../../support/model/graph.ts";
+import { definitionOf, type Graph, graphsOf, type Json, shapeOf } from "../../support/model/graph.ts";
 import { type ClaimedTask, workOn } from "../../support/worker.ts";
 import { SEED } from "../../support/seed.ts";
 import { createOwnProject, explain, orderOf, publishGraph } from "./setting.ts";
@@ -98,12 +98,12 @@ async function decideAll(project: Project, person: "owner" | "editor", execution
 
 async function race(given: Graph, input: State, keepAny: boolean): Promise<void> {
   const graph = calm(given, keepAny);
-  const isOneOutcome = !graph.nodes.some((node) => [node, ...node.workflow?.nodes ?? []].some((n) => n.join === "any"));
+  const isOneOutcome = !graphsOf(graph).some(({ nodes }) => nodes.some((node) => node.join === "any"));
   try {
     const project = { ...people, id: await createOwnProject(db, people) };
     const workflowIds = new Map<Graph, string>();
     const orders = new Map<Graph, Map<string, number>>();
-    for (const each of [...graph.nodes.flatMap((node) => node.workflow ?? []), graph]) {
+    for (const each of graphsOf(graph)) {
       workflowIds.set(each, await publishGraph(db, project, definitionOf(each, workflowIds)));
       orders.set(each, await orderOf(db, workflowIds.get(each) ?? "", each));
     }

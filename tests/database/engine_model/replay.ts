@@ -27,13 +27,14 @@ const SUBJECTS: Record<string, string | undefined> = {
 /** A task that moved more than once in a step is in several lists; this is the order in which it can have moved. */
 const MOVED = ["blocked", "pending", "waiting", "completed", "failed", "skipped", "cancelled"];
 
+/** As docs/workflows.md has it: the lists in their order, then the event's own task. */
 function apply(statuses: Map<string, string>, { task_id, type, data }: StoredEvent): void {
-  const status = type === "task.failed" && typeof data.status === "string" ? data.status : SUBJECTS[type];
-  if (task_id && status) statuses.set(task_id, status);
   for (const moved of MOVED) {
     const ids = data[moved];
     if (Array.isArray(ids)) { for (const id of ids) statuses.set(id, moved); }
   }
+  const status = SUBJECTS[type];
+  if (task_id && status) statuses.set(task_id, status);
 }
 
 /** Replays the events and compares at every recorded prefix; a task that no event has named is blocked. */

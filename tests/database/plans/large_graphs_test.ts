@@ -1,7 +1,15 @@
 // What a step reads of its graph does not grow with the graph, whatever that is made of.
 import { assert } from "@std/assert";
 import { shareDatabase } from "../../support/database.ts";
-import { claimAll, createProject, createWorkflow, graph, report, startExecution } from "../../support/factories.ts";
+import {
+  claimAll,
+  type Claimed,
+  createProject,
+  createWorkflow,
+  graph,
+  report,
+  startExecution,
+} from "../../support/factories.ts";
 import { connectExplained, nodesOf, type StatementPlan } from "./explain.ts";
 
 const db = await shareDatabase();
@@ -78,6 +86,29 @@ Deno.test("a turn of a small loop reads no more tasks in a large graph than in a
   const small = await tasksRead(SMALL);
   const large = await tasksRead(LARGE);
   assert(large <= small, `${large} of ${LARGE}, ${small} of ${SMALL}`);
+});
+
+Deno.test("a turn of a loop around a map reads no more tasks where earlier turns had many elements", async () => {
+  const tasksRead = async (elements: number) => {
+    const { nodes, edges } = graph([["list", "map"], ["map", "again"]], { map: { type: "map", over: "$.items" } });
+    const loop = { source: "again", target: "list", loop: { max_iterations: 2 } };
+    const { execution } = await startExecution(db, project, { nodes, edges: [...edges, loop] });
+    const done = async (output_data: unknown = null) => {
+      const claim = { worker_id: "w", agent_types: ["architect"], limit: 100, execution_id: execution.id };
+      const { tasks } = await db.rpc("worker", "claim_tasks", claim);
+      const results = tasks.map((task: Claimed) => report(task, { output_data }));
+      await db.rpc("worker", "complete_tasks", { results });
+    };
+    await done({ items: Array.from({ length: elements }, (_, index) => index) });
+    await done();
+    await done();
+    await done({ items: [0] });
+    await done();
+    return rowsRead(await nextReport(execution.id), "agent_tasks");
+  };
+  const few = await tasksRead(1);
+  const many = await tasksRead(100);
+  assert(many <= few, `${many} after a hundred elements, ${few} after one`);
 });
 
 const readers: [string, Record<string, unknown>, Record<string, unknown>][] = [

@@ -1,7 +1,7 @@
 // publish_workflow: both dialects in which LangGraph exports a graph are read, and what an export loses is warned about.
 import { assert, assertEquals } from "@std/assert";
 import { shareDatabase } from "../../support/database.ts";
-import { createProject, startExecution } from "../../support/factories.ts";
+import { claimNode, createProject, report, startExecution, statuses } from "../../support/factories.ts";
 
 const db = await shareDatabase();
 const project = await createProject(db);
@@ -120,6 +120,24 @@ Deno.test("a conditional edge without a label is warned about, one with a label 
   });
   const warnings = compiled.warnings.filter((warning: { code: string }) => warning.code === "unlabelled_conditional");
   assertEquals(warnings.map((warning: { edge: string }) => warning.edge), ["0 → 1"]);
+});
+
+Deno.test("a branch that Python names by True, False or a number is named by its text", async () => {
+  const branches = [[1, true], [2, false], ["frontend", 3]];
+  const { execution } = await startExecution(db, project, {
+    nodes: pythonExport.nodes,
+    edges: branches.map(([target, data]) => ({ source: 0, target, conditional: true, data })),
+  });
+  const task = await claimNode(db, execution.id, "0");
+  const refusal = await db.refusal("worker", "complete_task", report(task, { label: "True" }));
+  assertEquals(refusal.details, { fields: [{ path: "label", message: "must be one of: 3, false, true" }] });
+  await db.rpc("worker", "complete_task", report(task, { label: "false" }));
+  assertEquals(await statuses(db, execution.id), {
+    "0": "completed",
+    "1": "skipped",
+    "frontend": "skipped",
+    "2": "pending",
+  });
 });
 
 Deno.test("warnings are kept with the version", async () => {

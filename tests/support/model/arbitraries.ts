@@ -37,6 +37,8 @@ const values: Record<string, fc.Arbitrary<Json>> = {
   object: fc.record({ a: fc.integer({ min: 0, max: 9 }), b: fc.string({ maxLength: 2 }) }, { requiredKeys: [] }),
 };
 const channels = Object.keys(values);
+/** The channels of what is no object: the output of a map, and of some reports. */
+const ids = ["n0", "n1"];
 const some = (...required: string[]) =>
   fc.record(values, { requiredKeys: required }).map((record): State =>
     Object.fromEntries(Object.entries(record).map(([channel, value]) => [channel, value ?? null]))
@@ -63,10 +65,10 @@ const nodeWith = (inner?: fc.Arbitrary<Graph>) =>
     delay_seconds: often(0, fc.constant(3600)),
     backoff_seconds: often(0, fc.constant(3600)),
     priority: often(0, fc.integer({ min: -1, max: 1 })),
-    over: fc.record({ channel: fc.constantFrom("list", "list", "c0"), items: fc.boolean() }),
+    over: fc.record({ channel: fc.constantFrom("list", "list", "list", "c0", ...ids), items: fc.boolean() }),
     input: often<Record<string, string> | undefined>(
       undefined,
-      fc.dictionary(fc.constantFrom("x", "list", "c0"), fc.constantFrom(...channels), { maxKeys: 2 }),
+      fc.dictionary(fc.constantFrom("x", "list", "c0"), fc.constantFrom(...channels, ...ids), { maxKeys: 2 }),
     ),
     approvals: fc.constantFrom(1, 1, 2),
     /** How far back each edge into it begins. */
@@ -185,7 +187,11 @@ type OneNode = RecipeOf<NodeRecipe>;
 
 const isPublishable = (graph: Graph) => !interlocks(shapeOf(graph));
 const inner = recipeOf(nodesOf(nodeWith(), 3)).map(build).filter(isPublishable);
-const outer = recipeOf(nodesOf(nodeWith(inner), 7)).map(build);
+const between = recipeOf(nodesOf(nodeWith(inner), 3)).map(build).filter(isPublishable);
+const outer = recipeOf(
+  nodesOf(nodeWith(fc.oneof({ weight: 2, arbitrary: inner }, { weight: 1, arbitrary: between })), 7),
+)
+  .map(build);
 
 /** Agents and plain edges alone: the graphs whose reports share their execution. */
 const plain: fc.Arbitrary<Graph> = fc.integer({ min: 1, max: 2 }).chain((count) =>

@@ -70,6 +70,12 @@ export interface Shape {
   before: [string, string][];
 }
 
+/** The graph and all that run inside it, each behind those that run inside it. */
+export const graphsOf = (graph: Graph): Graph[] => [
+  ...graph.nodes.flatMap(({ workflow }) => workflow ? graphsOf(workflow) : []),
+  graph,
+];
+
 /** Everything that can be reached from a node over these edges, itself included. */
 export function reachable(from: string, edges: Pick<Edge, "source" | "target">[]): Set<string> {
   const found = new Set([from]);
