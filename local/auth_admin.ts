@@ -35,7 +35,7 @@ function refusalOf(thrown: unknown): AuthRefusal | undefined {
 const Address = z.email("Unable to validate email address: invalid format");
 const Metadata = z.record(z.string(), z.unknown());
 const Fields = z.object({
-  id: z.uuid().optional(),
+  id: z.guid().optional(),
   email: Address.optional(),
   password: z.string().min(1).max(72).optional(),
   password_hash: z.string().optional(),
@@ -83,7 +83,7 @@ export function authAdmin(options: AuthAdminOptions) {
   const users = authUsers(options.sql);
 
   async function existing(id: string): Promise<User> {
-    if (!z.uuid().safeParse(id).success) throw new AuthRefusal(404, "validation_failed", "user_id must be an UUID");
+    if (!z.guid().safeParse(id).success) throw new AuthRefusal(404, "validation_failed", "user_id must be an UUID");
     const user = await users.byId(id);
     if (!user) throw userNotFound();
     return user;

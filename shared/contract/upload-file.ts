@@ -71,8 +71,8 @@ export const uploadFile = operation({
   input: () =>
     z.object({
       /** To be sent before the file. */
-      project_id: z.uuid({
-        error: ({ input }) => input === undefined ? "is missing: send it before the file" : undefined,
+      project_id: z.guid({
+        error: ({ input }) => input === undefined ? "is missing: send it before the file" : "Invalid UUID",
       }),
       ...named(),
     }),

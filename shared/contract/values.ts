@@ -5,7 +5,8 @@ import { lazy } from "./operation.ts";
 
 export const MEBIBYTE = 1_048_576;
 
-export const id = lazy(() => z.uuid());
+/** Any that PostgreSQL takes: what was seeded by hand or imported may be of no version (`11111111-1111-…`). */
+export const id = lazy(() => z.guid({ error: ({ code }) => code === "invalid_format" ? "Invalid UUID" : undefined }));
 export const time = lazy(() => z.iso.datetime({ offset: true }));
 
 /** A time that a caller names: one that PostgreSQL writes with four digits, in UTC too. */

@@ -1,8 +1,9 @@
 // What holds for the body of every route: content type, size, syntax, and text that PostgreSQL cannot keep.
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
 import { type Person, signUp } from "../support/actors.ts";
 import { assertRefused, call } from "../support/http.ts";
-import { receiveBody } from "../../supabase/functions/_shared/body.ts";
+import { receiveBody, weigh } from "../../supabase/functions/_shared/body.ts";
+import { OperationError } from "../../supabase/functions/_shared/errors.ts";
 import { inTurn } from "../../supabase/functions/_shared/turns.ts";
 import { JSON_ROUTES, ROUTES } from "./routes.ts";
 
@@ -222,6 +223,19 @@ Deno.test("body: of one person's large ones so many wait that others have their 
 
 Deno.test("body: smaller ones wait for none", async () => {
   assertEquals(await mostAtOnce(1_048_576), { most: 20, done: 13 });
+});
+
+Deno.test("body: a small one of hardly anything but values has its turn like a large one", async () => {
+  assertEquals(await mostAtOnce(weigh(utf8(`[${"{},".repeat(100_000)}0]`))), { most: 4, done: 13 });
+});
+
+Deno.test("body: a text of a hundred thousand commas and brackets is one value, and waits for none", async () => {
+  assertEquals((await mostAtOnce(weigh(utf8(JSON.stringify({ content: '[{,:"\\'.repeat(50_000) }))))).most, 20);
+});
+
+Deno.test("body: names count like values, as those that differ cost most: 300,001 of both are refused", async () => {
+  const body = utf8(`[${Array.from({ length: 300_001 }, (_, index) => `{"n${index}":1}`)}]`);
+  await assertRejects(() => Promise.try(weigh, body), OperationError, "at most 600000 values and names");
 });
 
 const PIECE = 65_536;

@@ -117,6 +117,19 @@ Deno.test("invite_collaborator: a project's name can put neither markup nor a he
   assert(!/[\r\n]/.test(mail?.subject ?? "\n"), mail?.subject);
 });
 
+Deno.test("invite_collaborator: no address in a project's name is one in the mail, whose one link is ours", async () => {
+  const project = await fresh();
+  const name = "Sign in: https://a.example/in, a.example or x@a.example";
+  assertEquals((await project.owner.client.from("projects").update({ name }).eq("id", project.id)).error, null);
+  const email = address();
+  await invite(project.owner, project, email);
+  const [mail] = await mailTo(email);
+  for (const text of [mail?.subject, mail?.text, mail?.html]) {
+    assertEquals(text?.match(/\w+:\/\/|\w+\.example|\w+@\w+/g)?.length ?? 0, text === mail?.subject ? 0 : 1);
+    assertStringIncludes(text?.replaceAll("\u200B", "") ?? "", name);
+  }
+});
+
 Deno.test("invite_collaborator: a project's name turns nothing in the mail around, and steers no terminal", async () => {
   const project = await fresh();
   const { error } = await project.owner.client.from("projects").update({ name: "\u202EPlans\u2067 \u001b[2J\u0085 b" })

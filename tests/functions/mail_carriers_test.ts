@@ -19,6 +19,8 @@ const known = new Set<string>();
 let isDown = false;
 /** Auth sends nobody two links within a minute, and none to who is banned; an invite it never refuses for that. */
 let isTooSoon = false;
+/** Without a mail server of the project's own Auth mails to its team alone, and says to whom it did not. */
+let isForTheTeam = false;
 
 /** The stack, but for Auth's ways to send mail. */
 const way = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, async (request) => {
@@ -28,6 +30,10 @@ const way = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, a
     const key = request.headers.get("apikey") ?? request.headers.get("authorization");
     received.push({ path: url.pathname, query: url.searchParams, body, key });
     if (isDown) return Response.json({ msg: "mail server down" }, { status: 500 });
+    if (isForTheTeam) {
+      const msg = `Email address "${body.email}" cannot be used as it is not authorized`;
+      return Response.json({ code: 400, error_code: "email_address_not_authorized", msg }, { status: 400 });
+    }
     if (url.pathname.endsWith("invite") && known.has(body.email)) {
       return Response.json({ code: 422, error_code: "email_exists", msg: "registered" }, { status: 422 });
     }
@@ -111,6 +117,19 @@ Deno.test("mail carriers: nobody can tell by waiting: with Auth the answer does 
     assert(!process.log().includes("@example.com") && !process.log().includes("token="), "An address is in the log");
   } finally {
     isDown = false;
+  }
+});
+
+Deno.test("mail carriers: why Auth sent no mail is on the log with the invitation's id, and the address is not", async () => {
+  isForTheTeam = true;
+  try {
+    const email = `guest-${crypto.randomUUID()}@example.com`;
+    const { body: { invitation } } = await invite(await anotherProject(team), email);
+    const line = await eventually(() => process.log().split("\n").find((each) => each.includes(invitation.id)));
+    assertStringIncludes(line, '"reason":"email_address_not_authorized"');
+    assert(!process.log().includes(email), "The address is in the log");
+  } finally {
+    isForTheTeam = false;
   }
 });
 

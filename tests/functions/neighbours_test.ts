@@ -84,6 +84,7 @@ Deno.test("neighbours: with nothing broken on the way a call goes through", asyn
 const DATABASE: [string, () => Response, ErrorCode][] = [
   ["answers 503", () => Response.json({ message: "no server is available" }, { status: 503 }), "unavailable"],
   ["answers 502 with a page", () => new Response("<html>Bad Gateway</html>", { status: 502 }), "unavailable"],
+  ["is not reached by the platform's front", () => new Response("<html>522</html>", { status: 522 }), "unavailable"],
   [
     "is over its statement timeout",
     () => Response.json({ code: "57014", message: "canceling statement" }, { status: 500 }),
@@ -157,6 +158,17 @@ for (const [claim, answer] of LOST) {
     assertRefused(await callThrough("save-artifact", change, on("/rest/v1/code_artifacts", answer)), "unavailable");
   });
 }
+
+Deno.test("neighbours: a token whose key Auth does not give is unavailable, and no refusal of the token", async () => {
+  const { SUPABASE_JWKS: _, ...environment } = await platformEnvironment();
+  await using process = await startFunctionProcess("save-artifact", {
+    ...environment,
+    SUPABASE_JWKS_URL: `http://127.0.0.1:${way.addr.port}/nowhere`,
+  });
+  const headers = { authorization: `Bearer ${team.owner.token}`, "content-type": "application/json" };
+  const response = await fetch(process.url, { method: "POST", headers, body: JSON.stringify(artifact(team)) });
+  assertRefused({ status: response.status, headers: response.headers, body: await response.json() }, "unavailable");
+});
 
 Deno.test("neighbours: an unforeseen failure is in the log with the request's id, and no credential is", async () => {
   const reply = await callThrough(

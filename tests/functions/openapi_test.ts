@@ -73,7 +73,17 @@ for (const { slug, operations } of CONTRACTS) {
       if (body === "multipart") {
         assert(schema.properties.file && schema.required.includes("file"), "The part file is missing");
       }
-      const expected = [...statuses, 400, 401, 413, 415, 422, 500, ...errors.map((code) => ERROR_CODES[code].status)];
+      const expected = [
+        ...statuses,
+        400,
+        401,
+        413,
+        415,
+        422,
+        500,
+        503,
+        ...errors.map((code) => ERROR_CODES[code].status),
+      ];
       assertEquals(
         [...new Set(expected.map(String))].filter((status) => !operation.responses[status]),
         body === "multipart" && !operation.responses["400"] ? ["400"] : [],

@@ -25,6 +25,8 @@ import {
 let signedUp: Promise<Project> | undefined;
 const fresh = async () => await anotherProject(await (signedUp ??= createTeam()));
 const NOTHING = { rows: 0, objects: 0 };
+/** What the parser passes over, and each costs it a stream. */
+const THOUSAND_PARTS = `--${BOUNDARY}\r\n\r\n\r\n`.repeat(1000);
 const FILE_PART = 'content-disposition: form-data; name="file"; filename="a.txt"';
 
 /** Begins an upload, waits until the function has reserved its row, and hangs up. */
@@ -52,6 +54,11 @@ const BROKEN: [string, (projectId: string) => string][] = [
   ["names a part with a line break", (id) => beginning(id, 'form-data; name="fi\nle"; filename="x"') + "x" + END],
   ["has a part without a disposition", (id) => beginning(id, "attachment") + "x" + END],
   ["is empty", () => ""],
+  ["has a thousand parts without a name", (id) => THOUSAND_PARTS + beginning(id) + "x" + END],
+  [
+    "has a thousand parts without a name behind its file",
+    (id) => beginning(id) + "x\r\n" + THOUSAND_PARTS + END.slice(2),
+  ],
 ];
 
 for (const [claim, body] of BROKEN) {

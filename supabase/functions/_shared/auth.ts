@@ -47,6 +47,10 @@ function requirePerson({ authMode, jwtClaims }: SupabaseContext<Database>): void
   if (!UUID.test(jwtClaims?.sub ?? "") || jwtClaims?.role !== "authenticated") throw new HTTPException(401);
 }
 
+/** Were the keys asked of Auth, as with SUPABASE_JWKS_URL, and did it not give them? */
+const areKeysMissing = ({ cause }: HTTPException) =>
+  cause instanceof Error && "code" in cause && cause.code === "JWKS_FETCH_FAILED";
+
 /**
  * Lets a request through when it carries a credential that the operation takes; 401 `unauthorized` otherwise. Whoever
  * calls an operation that asks for none stays without rights: its handler decides by something else, as by a token.
@@ -69,7 +73,11 @@ export function authenticate(callers: Operation["callers"]): MiddlewareHandler<E
         await next();
       });
     } catch (error) {
-      if (!(error instanceof HTTPException) || error.status >= 500) throw error;
+      if (!(error instanceof HTTPException)) throw error;
+      if (areKeysMissing(error)) {
+        throw new OperationError("unavailable", "The keys of tokens did not come; try again.", {}, { cause: error });
+      }
+      if (error.status >= 500) throw error;
       throw new OperationError("unauthorized", WANTED[callers.includes("secret") ? "either" : "person"], {}, {
         cause: error,
       });

@@ -92,7 +92,8 @@ async function callOnce(
   }
 }
 
-const isUnavailable = (status: number) => status === 502 || status === 503 || status === 504;
+/** From 520 on it is the platform's own front that did not reach the rest, and says so in a page. */
+const isUnavailable = (status: number) => status === 502 || status === 503 || status === 504 || status >= 520;
 
 /** Why a query of supabase-js failed, whose status is 0 where nobody answered. */
 export const queryFailure = (status: number, error: DatabaseError): Error =>

@@ -10,6 +10,7 @@ const COMMON_ERRORS: readonly ErrorCode[] = [
   "unsupported_media_type",
   "validation_failed",
   "internal",
+  "unavailable",
 ];
 
 const schemaOf = (schema: z.ZodType, io: "input" | "output") => {
@@ -50,7 +51,7 @@ function responsesOf(operation: Operation) {
       },
     };
   }
-  const codes = Map.groupBy([...COMMON_ERRORS, ...operation.errors], (code) => ERROR_CODES[code].status);
+  const codes = Map.groupBy(new Set([...COMMON_ERRORS, ...operation.errors]), (code) => ERROR_CODES[code].status);
   for (const [status, group] of codes) {
     responses[status] = {
       description: group.map((code) => `\`${code}\`: ${ERROR_CODES[code].meaning}`).join("\n\n"),

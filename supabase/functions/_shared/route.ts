@@ -2,7 +2,7 @@
 import type * as z from "zod";
 import type { Operation } from "../../../shared/contract/operation.ts";
 import { type AppContext, callerId, requireUnexpired } from "./auth.ts";
-import { DEFAULT_MAX_BYTES, parseBody, parseInput, receiveBody, requireJson } from "./body.ts";
+import { DEFAULT_MAX_BYTES, parseBody, parseInput, receiveBody, requireJson, weigh } from "./body.ts";
 import { inTurn } from "./turns.ts";
 
 /** What a handler gives back: the body, and one of the operation's statuses (the first where absent). What is no JSON
@@ -44,7 +44,7 @@ export function route<Input extends z.ZodType, Output extends z.ZodType>(
         operation.maxBodyBytes ?? DEFAULT_MAX_BYTES,
         holder,
         (bytes) =>
-          inTurn(bytes.byteLength, () => {
+          inTurn(weigh(bytes), () => {
             requireUnexpired(context);
             return answer(parseBody(bytes));
           }, holder),

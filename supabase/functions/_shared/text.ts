@@ -14,36 +14,28 @@ export interface Fault {
   message: string;
 }
 
-/**
- * Looks at every value and name. Holds only the containers still to be looked at, so a body of millions of numbers
- * costs no memory; a path is worked out only when there is a fault to name.
- */
+/** Looks at every value and name. A path is worked out only when there is a fault to name. */
 export function findUnstorable(root: unknown): Fault | null {
-  const pending: object[] = [];
-  const depths: number[] = [];
-  const visit = (value: unknown, depth: number): string | null => {
-    if (typeof value !== "object" || value === null) return faultOf(value);
-    if (depth > MAX_DEPTH) return `is nested more than ${MAX_DEPTH} levels deep`;
-    pending.push(value);
-    depths.push(depth);
-    return null;
-  };
-  let message = visit(root, 0);
-  for (let container = pending.pop(); container && !message; container = pending.pop()) {
-    const depth = (depths.pop() ?? 0) + 1;
-    if (Array.isArray(container)) {
-      for (let index = 0; index < container.length && !message; index++) message = visit(container[index], depth);
-    } else {
-      const members = Object.entries(container);
-      message = faultOfSize(members.length);
-      if (message) break;
-      for (const [key, child] of members) {
-        message = faultOfName(key) ?? visit(child, depth);
-        if (message) break;
-      }
-    }
-  }
+  const message = faultWithin(root, 0);
   return message ? { path: pathOf(root, message), message } : null;
+}
+
+/** The first fault of a value and what it holds. Calls itself, as depth has a limit: so nothing piles up on the way. */
+function faultWithin(value: unknown, depth: number): string | null {
+  if (typeof value !== "object" || value === null) return faultOf(value);
+  if (depth > MAX_DEPTH) return `is nested more than ${MAX_DEPTH} levels deep`;
+  let message: string | null = null;
+  if (Array.isArray(value)) {
+    for (let index = 0; index < value.length && !message; index++) message = faultWithin(value[index], depth + 1);
+    return message;
+  }
+  const names = Object.keys(value);
+  message = faultOfSize(names.length);
+  for (let index = 0; index < names.length && !message; index++) {
+    const name = names[index] ?? "";
+    message = faultOfName(name) ?? faultWithin(Reflect.get(value, name), depth + 1);
+  }
+  return message;
 }
 
 function faultOf(value: unknown): string | null {

@@ -49,7 +49,7 @@ export const inReadingTurn = createTurns(8);
 // would wait next.
 const inLargeTurn = createTurns(4);
 
-/** Does the work at once for a small body, and in its holder's turn for a large one. */
-export async function inTurn<Result>(bodyBytes: number, work: () => Promise<Result>, holder?: string): Promise<Result> {
-  return bodyBytes > LARGE_BYTES ? await inLargeTurn(holder, work) : await work();
+/** Does the work at once for a small body, and in its holder's turn for a large one, by what it weighs in bytes. */
+export async function inTurn<Result>(weight: number, work: () => Promise<Result>, holder?: string): Promise<Result> {
+  return weight > LARGE_BYTES ? await inLargeTurn(holder, work) : await work();
 }

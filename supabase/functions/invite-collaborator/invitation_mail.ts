@@ -20,8 +20,12 @@ function fill(template: string, values: Record<string, string>): string {
 
 /** Marks that turn the direction of what follows them. */
 const TURNING = /[\u061C\u200E\u200F\u202A-\u202E\u2066-\u2069]/g;
+/** What a mail program makes a link by, and how it makes none. Anybody can send these mails: their one link is ours. */
+const LINKING = /[.:/@](?=\S)/g;
+const UNLINKED = "$&\u200B";
 /** A name within a line: a line break in it must not become a header, nor may it change what is said around it. */
-const inLine = (name: string) => name.replaceAll(TURNING, "").replaceAll(/[\s\p{Cc}]+/gu, " ").trim();
+const inLine = (name: string) =>
+  name.replaceAll(TURNING, "").replaceAll(/[\s\p{Cc}]+/gu, " ").trim().replaceAll(LINKING, UNLINKED);
 
 export function invitationMail({ to, projectName, role, link }: Invitation): Mail {
   const name = inLine(projectName);

@@ -23,7 +23,8 @@ export async function mailInvitation(context: AppContext, answer: unknown, token
   const mail = invitationMail({ to: invitation.email, projectName: project.name, role: invitation.role, link });
   const carrier = mailCarrier();
   const sending = carrier.send(mail);
-  if (carrier.tellsApart) inBackground("invitation_not_mailed", sending);
+  const about = { request_id: context.env.requestId, invitation_id: invitation.id };
+  if (carrier.tellsApart) inBackground("invitation_not_mailed", sending, about);
   else await sending.catch((cause) => withdraw(context, invitation.id, token, cause));
   return { invitation };
 }

@@ -2,14 +2,15 @@
 // is kept of it and nobody can change it.
 import { lazy } from "../../../shared/contract/operation.ts";
 import * as z from "zod";
+import { id } from "../../../shared/contract/values.ts";
 import { env } from "../_shared/env.ts";
 import { OperationError } from "../_shared/errors.ts";
 
 const linkShape = lazy(() =>
   z.object({
-    file_id: z.uuid(),
+    file_id: id(),
     /** Who asked for it; null: a worker. */
-    user_id: z.uuid().nullable(),
+    user_id: id().nullable(),
     /** In milliseconds since 1970. */
     expires: z.int(),
     /** Saved under the file's name, instead of shown. */

@@ -15,6 +15,12 @@ export interface IncomingFile {
 
 const FIELDS_FIRST = 'send the fields "project_id" and "path" first, then the one part "file"';
 
+/**
+ * A form has three parts. What is neither a field nor a file is passed over, but costs the parser a stream each: a form of
+ * nothing else, without a name in it, took the process's memory for good, or the process with it.
+ */
+const MAX_PARTS = 20;
+
 /** In parts that are neither fields nor the file the parser may lose its way, and goes on no more. In milliseconds. */
 const PARSER_MS = 2_000;
 
@@ -64,6 +70,7 @@ export async function receiveFile<Result>(
   parser.on("error", (cause) => fail(invalid("file", "the body is broken or ends too early", cause)));
   parser.on("filesLimit", () => fail(invalid("file", FIELDS_FIRST)));
   parser.on("fieldsLimit", () => fail(invalid("form", FIELDS_FIRST)));
+  parser.on("partsLimit", () => fail(invalid("form", FIELDS_FIRST)));
   parser.on("field", (name: string, value: string, isNameCut: boolean, isValueCut: boolean) => {
     if (file) return fail(invalid(name, FIELDS_FIRST));
     if (isNameCut || isValueCut) return fail(invalid(name, "is too long"));
@@ -122,7 +129,10 @@ export async function receiveFile<Result>(
 
 async function createParser(type: string, maxFileBytes: number) {
   const { Busboy } = await import("@fastify/busboy");
-  const limits = { files: 1, fields: 10, fieldSize: 4096, fieldNameSize: 100, fileSize: maxFileBytes + 1 };
+  const limits = {
+    ...{ parts: MAX_PARTS, files: 1, fields: 10 },
+    ...{ fieldSize: 4096, fieldNameSize: 100, fileSize: maxFileBytes + 1 },
+  };
   try {
     // A high-water mark of one byte: the parser takes no more before the bytes it gave out were taken.
     return new Busboy({ headers: { "content-type": type }, limits, fileHwm: 1 });

@@ -2,6 +2,7 @@
 import { lazy } from "../../../shared/contract/operation.ts";
 import * as z from "zod";
 import { openShare, SHARED_LINK_SECONDS } from "../../../shared/contract/upload-file.ts";
+import { id } from "../../../shared/contract/values.ts";
 import { callDoorAsService } from "../_shared/database.ts";
 import { route } from "../_shared/route.ts";
 import { serviceClient } from "../_shared/service.ts";
@@ -9,7 +10,7 @@ import { hashToken } from "../_shared/token.ts";
 import { PRIVATE, signLink } from "./links.ts";
 
 const opened = lazy(() =>
-  z.object({ share_id: z.uuid(), bucket_name: z.string(), file_path: z.string(), file_name: z.string() })
+  z.object({ share_id: id(), bucket_name: z.string(), file_path: z.string(), file_name: z.string() })
 );
 
 export const open = route(openShare, async ({ token }) => {

@@ -47,6 +47,7 @@ const wrongForms = (project: string): fc.Arbitrary<Part[]> => {
       [id, { ...file(), disposition: 'form-data; name="file"; filename=""' }],
       [id, field("path", "x".repeat(5000)), file()],
       [id, ...Array.from({ length: 12 }, (_, index) => field(`f${index}`, "x")), file()],
+      [id, ...Array.from({ length: 30 }, () => ({ disposition: "attachment", value: "" })), file()],
       [id, file("only text", "a.png", "image/png")],
       [id, file("\u0000\u0001\u0002 not text", "a.txt", "text/plain")],
       [id, file("GIF89a", "a.png", "application/pdf")],
