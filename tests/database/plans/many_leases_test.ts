@@ -32,10 +32,12 @@ async function copyLeases(execution: string, count: number): Promise<void> {
 }
 
 /** How many tasks a claim looks at, also those that it passes over. */
-async function tasksRead(agent_type: string): Promise<number> {
+async function tasksRead(agent_type: string, limit = 1): Promise<number> {
   await using explained = await connectExplained(db);
   const plans = await explained.plansInside(() =>
-    explained.sql`select public.claim_tasks(worker_id := 'w', agent_types := ${[agent_type]}::text[])`
+    explained.sql`select public.claim_tasks(worker_id := 'w', agent_types := ${[
+      agent_type,
+    ]}::text[], "limit" := ${limit})`
   );
   const scans = plans.flatMap(({ Plan }) => nodesOf(Plan)).filter((node) => node["Relation Name"] === "agent_tasks");
   assert(scans.length > 0);
@@ -72,6 +74,20 @@ Deno.test("a project whose limit lies below what it has at work is full at the c
   await copyLeases(heap.id, MANY);
   assert(await tasksRead("tenant") < 100);
   assertEquals((await claim(2)).tasks, []);
+  await db.sql`delete from public.projects where id = ${project.id}`;
+});
+
+Deno.test("of an execution with a limit a claim of fifty counts what its project has at work once, not for each task", async () => {
+  const { project, start, claim } = await createKind("lodger");
+  const heap = await start();
+  await claim(1);
+  await copyLeases(heap.id, MANY);
+  const nodes = Array.from({ length: 50 }, (_, index) => `n${index}`);
+  const types = Object.fromEntries(nodes.map((name) => [name, { agent_type: "lodger" }]));
+  const definition = graph(nodes.map((name): [string, string] => [name, "__end__"]), types);
+  await startRun(db, { ...definition, concurrency_limit: 100 }, {}, project);
+  const read = await tasksRead("lodger", 50);
+  assert(read < 5 * MANY, String(read));
   await db.sql`delete from public.projects where id = ${project.id}`;
 });
 
