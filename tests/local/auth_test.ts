@@ -1,4 +1,5 @@
 // Auth on the local stack: relaxed for a first minute, as config.toml says with strictAuth.
+import { fileURLToPath } from "node:url";
 import { assert, assertEquals } from "@std/assert";
 import { readConfig, relaxAuth } from "../../local/config.ts";
 import { createClient } from "@supabase/supabase-js";
@@ -50,7 +51,7 @@ for (const password of ["short-1", "no-digits-in-here", "12345678901"]) {
 }
 
 Deno.test("relaxing touches confirmations and password rules, and nothing else", async () => {
-  const config = await readConfig(new URL("../../supabase/config.toml", import.meta.url).pathname);
+  const config = await readConfig(fileURLToPath(new URL("../../supabase/config.toml", import.meta.url)));
   const { auth, ...rest } = relaxAuth(config);
   const back = {
     ...auth,

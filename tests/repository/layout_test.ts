@@ -100,6 +100,16 @@ Deno.test("every source file opens by saying what it is for", async () => {
   }
 });
 
+Deno.test("a place in this clone is never the pathname of its URL, which writes spaces and other letters as %20", async () => {
+  const rooms = ["shared/", "supabase/functions/", "local/", "tests/"];
+  for (const path of (await Promise.all(rooms.map((room) => filesBelow(room, ".ts")))).flat()) {
+    const text = await read(path);
+    const urls = [...text.matchAll(/const (\w+) = new URL\([^;]*import\.meta\.url\);/g)].map(([, name]) => name);
+    const isPlace = new RegExp(`\\b(import\\.meta\\.url|${["ROOT", ...urls].join("|")})\\)*\\.pathname`);
+    assert(!isPlace.test(text), `${path}: fileURLToPath() has the place as it is`);
+  }
+});
+
 Deno.test("every deno task that a document names exists", async () => {
   const { tasks } = await readJson("deno.json");
   const documents = ["README.md", "CHANGELOG.md", "local/README.md", ...await filesBelow("docs/", ".md")];
