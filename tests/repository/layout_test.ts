@@ -83,6 +83,16 @@ Deno.test("imports point one way: shared knows no function, functions know neith
   }
 });
 
+Deno.test("what a function imports is there, also what a comment imports, which a deployment looks for too", async () => {
+  const sources = [...await filesBelow("shared/", ".ts"), ...await filesBelow("supabase/functions/", ".ts")];
+  for (const path of sources) {
+    for (const [, target] of (await read(path)).matchAll(/(?:from|import\()\s*"(\.[^"]+)"/g)) {
+      const isThere = await Deno.stat(new URL(target ?? "", new URL(path, ROOT))).then(() => true, () => false);
+      assert(isThere, `${path} imports ${target}`);
+    }
+  }
+});
+
 Deno.test("only _shared/env.ts reads the environment of a function", async () => {
   for (const path of [...await filesBelow("supabase/functions/", ".ts"), ...await filesBelow("shared/", ".ts")]) {
     if (path === "supabase/functions/_shared/env.ts") continue;
