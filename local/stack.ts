@@ -196,7 +196,7 @@ async function compose(
   await writePrivately(stackFile, environmentFile(url, databaseUrl, keys));
   cleanups.push(() => Deno.remove(stackFile).catch(() => {}));
   signal?.throwIfAborted();
-  const notices = realtime.off ? [realtime.off] : [];
+  const notices = [realtime.off, functions.unwatched].filter((notice) => notice !== undefined);
   return { ...keys, url, databaseUrl, adminDatabaseUrl, directory, applied, notices, failed: failed.promise, stop };
 }
 
