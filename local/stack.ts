@@ -119,7 +119,7 @@ async function compose(
   // A stack that was killed leaves its server on the port.
   if (!options.databaseUrl) await stopOrphans(directory);
   checkPort(port, busyPort);
-  if (options.databaseUrl) await checkExternalDatabase(options.databaseUrl);
+  if (options.databaseUrl) await checkExternalDatabase(options.databaseUrl, { signal });
   else checkPort(port + 1, busyDatabasePort);
   // Nothing is made before everything that can be checked has been.
   if (isNew) {

@@ -204,6 +204,47 @@ Deno.test("a role that is no superuser is told so, and of a Supabase project tha
   }
 });
 
+Deno.test("a database that takes no changes is refused as one", async () => {
+  const admin = connect(server.adminUrl);
+  await admin.unsafe("create database frozen");
+  await admin.unsafe("alter database frozen set default_transaction_read_only = on");
+  await admin.end();
+  const url = server.adminUrl.replace(/\/postgres$/, "/frozen");
+  await assertRejects(() => checkExternalDatabase(url), Error, "takes no changes");
+});
+
+/** Where somebody lets every connection in, hears it and closes it, as what stands before a server does that is not there. */
+async function withClosedDoor(use: (url: string, knocked: Promise<void>) => Promise<void>): Promise<void> {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const knocked = Promise.withResolvers<void>();
+  const closing = (async () => {
+    for await (const connection of listener) {
+      // What was not read would be answered by a reset, which postgres.js passes on.
+      await connection.read(new Uint8Array(4096)).catch(() => null);
+      connection.close();
+      knocked.resolve();
+    }
+  })();
+  await use(`postgresql://someone:secret@127.0.0.1:${listener.addr.port}/somewhere`, knocked.promise);
+  listener.close();
+  await closing;
+}
+
+Deno.test("a database whose connections are closed at once does not answer, and is not waited for for ever", async () => {
+  await withClosedDoor(async (url) => {
+    await assertRejects(() => checkExternalDatabase(url, { patience: 300 }), Error, "it does not answer");
+  });
+});
+
+Deno.test("whoever waits for a database that does not answer can stop waiting", async () => {
+  await withClosedDoor(async (url, knocked) => {
+    const stopped = new AbortController();
+    const check = checkExternalDatabase(url, { signal: stopped.signal });
+    knocked.then(() => stopped.abort(new Error("stopped")));
+    await assertRejects(() => check, Error, "stopped");
+  });
+});
+
 Deno.test("a clone of a migrated database has all of it, and takes the platform again", async () => {
   await sql.end();
   const admin = connect(server.adminUrl.replace(/\/postgres$/, "/template1"));
