@@ -1,7 +1,10 @@
 // What a migration finds on the local database, and may do there, as on a hosted project.
 import { assert, assertEquals, assertRejects } from "@std/assert";
+import { join } from "node:path";
 import postgres from "postgres";
+import { readConfig } from "../../local/config.ts";
 import { checkExternalDatabase } from "../../local/external_database.ts";
+import { fetchCli, pendingChanges, pushChanges } from "../../local/migrate.ts";
 import { applyPlatform, connect } from "../../local/platform.ts";
 import { type Postgres, startPostgres } from "../../local/postgres.ts";
 import { freePort } from "../support/free_port.ts";
@@ -243,6 +246,26 @@ Deno.test("whoever waits for a database that does not answer can stop waiting", 
     knocked.then(() => stopped.abort(new Error("stopped")));
     await assertRejects(() => check, Error, "stopped");
   });
+});
+
+Deno.test("migrations are pushed here, whatever the environment says of other databases", async () => {
+  const admin = connect(server.adminUrl);
+  await admin.unsafe("create database pushed owner postgres");
+  await admin.end();
+  const project = join(directory, "project", "supabase");
+  await Deno.mkdir(join(project, "migrations"), { recursive: true });
+  await Deno.writeTextFile(join(project, "migrations", "20260101000000_one.sql"), "create table public.one ();");
+  const config = await readConfig(join(project, "config.toml"));
+  const url = server.databaseUrl.replace(/\/postgres$/, "/pushed");
+  Deno.env.set("PGSSLROOTCERT", "/nowhere");
+  Deno.env.set("PGSSLMODE", "verify-full");
+  try {
+    await pushChanges(await fetchCli(), url, config);
+  } finally {
+    Deno.env.delete("PGSSLROOTCERT");
+    Deno.env.delete("PGSSLMODE");
+  }
+  assertEquals(await pendingChanges(url, config), []);
 });
 
 Deno.test("a clone of a migrated database has all of it, and takes the platform again", async () => {
