@@ -4,6 +4,7 @@ import type { PostgresConnection } from "@supabase/lite/postgres";
 import { AsyncLocalStorage } from "node:async_hooks";
 import { resolve } from "node:path";
 import { accessTokenDresser } from "./access_tokens.ts";
+import { absent, withoutAbsent } from "./auth_absent.ts";
 import { authAdmin } from "./auth_admin.ts";
 import { AuthRefusal } from "./auth_refusal.ts";
 import type { ProjectConfig } from "./config.ts";
@@ -161,9 +162,7 @@ function inLitesWords(request: Request): Request {
 /** What lite's Auth does not have, or did not foresee, it leaves to its server, whose words no client can read. */
 function inWords(response: Response, error?: DatabaseError): Response {
   const isJson = response.headers.get("content-type")?.includes("json");
-  if (response.status === 404 && !isJson) {
-    return new AuthRefusal(404, "not_found", "The local Auth has no such thing: see local/README.md").response;
-  }
+  if (response.status === 404 && !isJson) return absent();
   if (response.status < 500 || error === undefined) return response;
   return error.code === "23505"
     ? new AuthRefusal(422, "user_already_exists", "User already registered").response
@@ -232,7 +231,7 @@ export async function startAuthData(options: AuthDataOptions): Promise<AuthData>
   });
   const isAdmin = ({ headers }: Request) =>
     headers.get("apikey") === options.keys.secretKey && !headers.has("authorization");
-  const answer = links.over(verifyEmail((request) => Promise.resolve(auth.fetch(request))));
+  const answer = withoutAbsent(links.over(verifyEmail((request) => Promise.resolve(auth.fetch(request)))));
   return {
     data: handle(data),
     async auth(request) {

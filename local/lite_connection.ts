@@ -297,7 +297,13 @@ export function openAuthConnection(url: string, noteError: (error: DatabaseError
       prepare: false,
       onnotice: () => {},
       ...onDatabaseSocket({ application_name: "auth", role: "supabase_auth_admin", search_path: "auth" }),
-      types: { json: jsonText(114), jsonb: jsonText(3802), booleans },
+      types: {
+        timestamp: TYPES.timestamp,
+        timestamptz: TYPES.timestamptz,
+        json: jsonText(114),
+        jsonb: jsonText(3802),
+        booleans,
+      },
     },
   });
   keepPlaces(connection.driver, (error) => noteIfDatabases(error, noteError));

@@ -65,8 +65,14 @@ export async function pendingChanges(databaseUrl: string, project: ProjectConfig
   }
 }
 
+/** Ours, without what it says of other databases (`PGSSLMODE`) and projects: the CLI would go by it. */
+function environment(): Record<string, string> {
+  return Object.fromEntries(Object.entries(Deno.env.toObject()).filter(([name]) => !/^(PG|SUPABASE_)[A-Z]/.test(name)));
+}
+
 function run(command: string, args: string[], cwd: string, signal?: AbortSignal): Promise<Deno.CommandOutput> {
-  const options = { args, cwd, env: ENVIRONMENT, stdin: "null", stdout: "piped", stderr: "piped" } as const;
+  const env = { ...environment(), ...ENVIRONMENT };
+  const options = { args, cwd, clearEnv: true, env, stdin: "null", stdout: "piped", stderr: "piped" } as const;
   return new Deno.Command(command, signal ? { ...options, signal } : options).output();
 }
 

@@ -12,6 +12,7 @@ import { fetchCli, pendingChanges, pushChanges } from "./migrate.ts";
 import { applyPlatform, connect, refreshPartitions } from "./platform.ts";
 import { busyDatabasePort, startPostgres, stopOrphans } from "./postgres.ts";
 import { checkExternalDatabase } from "./external_database.ts";
+import { passProxiesBy } from "./proxies.ts";
 import { startRealtime } from "./realtime/mod.ts";
 import { createStorage } from "./storage/mod.ts";
 import { explainFullDisk, explainPlace } from "./user_error.ts";
@@ -74,6 +75,7 @@ function checkPort(port: number, busy: (port: number) => Error): void {
 
 /** Starts everything; when one part fails, what was started is stopped again before the error is passed on. */
 export async function startStack(options: StackOptions = {}): Promise<Stack> {
+  passProxiesBy();
   const cleanups: (() => Promise<unknown>)[] = [];
   let stopping: Promise<void> | undefined;
   const stop = () =>
@@ -119,7 +121,7 @@ async function compose(
   // A stack that was killed leaves its server on the port.
   if (!options.databaseUrl) await stopOrphans(directory);
   checkPort(port, busyPort);
-  if (options.databaseUrl) await checkExternalDatabase(options.databaseUrl);
+  if (options.databaseUrl) await checkExternalDatabase(options.databaseUrl, { signal });
   else checkPort(port + 1, busyDatabasePort);
   // Nothing is made before everything that can be checked has been.
   if (isNew) {
@@ -196,7 +198,7 @@ async function compose(
   await writePrivately(stackFile, environmentFile(url, databaseUrl, keys));
   cleanups.push(() => Deno.remove(stackFile).catch(() => {}));
   signal?.throwIfAborted();
-  const notices = realtime.off ? [realtime.off] : [];
+  const notices = [realtime.off, functions.unwatched].filter((notice) => notice !== undefined);
   return { ...keys, url, databaseUrl, adminDatabaseUrl, directory, applied, notices, failed: failed.promise, stop };
 }
 

@@ -11,7 +11,7 @@ const ROOT = new URL("../", import.meta.url);
 async function runTests(args: string[], env: Record<string, string>) {
   const child = new Deno.Command(Deno.execPath(), {
     args: ["test", "--quiet", "-A", "--no-check", "--parallel", ...args],
-    cwd: ROOT.pathname,
+    cwd: ROOT,
     env: { ...env, DENO_JOBS: Deno.env.get("DENO_JOBS") ?? "3" },
     stdin: "null",
     stdout: "piped",

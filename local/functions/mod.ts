@@ -17,6 +17,8 @@ export interface FunctionsOptions extends SourceOptions {
 export interface FunctionsService {
   /** `completed` settles when the answer has been read to its end, or given up. */
   fetch(request: Request, url: URL, credentials: Credentials, completed: Promise<void>): Promise<Response>;
+  /** Why changed files are not noticed, in a sentence. */
+  unwatched?: string;
   stop(): Promise<void>;
 }
 
@@ -62,7 +64,7 @@ export function startFunctions(options: FunctionsOptions): FunctionsService {
   const sign = createSigner(options.keys.jwtSecret);
   // Asking the disk at each request would cost as much as everything else here; the watcher says when to ask again.
   const known = new Set<string>();
-  const stopWatching = watchSources(options.root, options.shared, (name) => {
+  const watch = watchSources(options.root, options.shared, (name) => {
     known.clear();
     prepared = undefined;
     runner.retire(name);
@@ -92,6 +94,7 @@ export function startFunctions(options: FunctionsOptions): FunctionsService {
   }
 
   return {
+    ...(watch.off === undefined ? {} : { unwatched: watch.off }),
     async fetch(request, url, { token, hasJwt }, completed) {
       const name = url.pathname.split("/")[3];
       if (!await find(name)) return refuse(request, 404, "NOT_FOUND", "Requested function was not found");
@@ -122,7 +125,7 @@ export function startFunctions(options: FunctionsOptions): FunctionsService {
       }
     },
     async stop() {
-      stopWatching();
+      watch.stop();
       await runner.stop();
     },
   };

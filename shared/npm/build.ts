@@ -4,9 +4,10 @@
 //   deno task package && cd ../my-app && npm install ../genesis/dist/client/genesis-engine-client-0.1.0.tgz
 //
 // The tarball is what is installed: of a folder, npm makes a link into this clone, and with it a second React.
+import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 
-const ROOT = new URL("../../", import.meta.url).pathname;
+const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 const { values } = parseArgs({ args: Deno.args, options: { out: { type: "string", default: `${ROOT}dist/client` } } });
 const { out } = values;
 

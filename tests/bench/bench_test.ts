@@ -8,7 +8,7 @@ async function runQuickly() {
   const out = await Deno.makeTempDir({ prefix: "genesis-bench-" });
   const { success, stderr } = await new Deno.Command(Deno.execPath(), {
     args: ["run", "-A", "--no-check", "tests/bench/main.ts", "--quick", "--out", out],
-    cwd: ROOT.pathname,
+    cwd: ROOT,
     stdout: "null",
     stderr: "piped",
   }).output();

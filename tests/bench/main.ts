@@ -5,6 +5,7 @@
 //   deno task bench --only growth,reads   some sets; prints and writes nothing
 //   deno task bench --workload single     what has that in its name; prints and writes nothing
 //   deno task bench --quick --out DIR     all of it in small, to see that it runs; the figures say nothing
+import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { cloneDatabase } from "../support/database.ts";
 import { startTestStack } from "../support/test_stack.ts";
@@ -19,7 +20,7 @@ import { type Report, toMarkdown } from "./report.ts";
 import { markdownTable } from "./table.ts";
 import { stack } from "../support/stack.ts";
 
-const DOCS = new URL("../../docs", import.meta.url).pathname;
+const DOCS = fileURLToPath(new URL("../../docs", import.meta.url));
 const SETS = ["workflows", "broadcast", "growth", "reads"];
 
 const { values } = parseArgs({

@@ -1,12 +1,13 @@
 // Bundles a program of the tests the way an app would: esbuild, with the packages as they are installed here.
+import { fileURLToPath } from "node:url";
 import { build, stop } from "esbuild";
 
-const ROOT = new URL("../../", import.meta.url).pathname;
+const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 
 /** The bundle's text. Paths are from this folder. */
 export async function bundle(entry: string, platform: "node" | "browser"): Promise<string> {
   const { outputFiles } = await build({
-    entryPoints: [new URL(entry, import.meta.url).pathname],
+    entryPoints: [fileURLToPath(new URL(entry, import.meta.url))],
     absWorkingDir: ROOT,
     bundle: true,
     write: false,

@@ -1,7 +1,8 @@
 // `deno task package`: what an app installs runs in Node as it is, and its declarations are enough for TypeScript.
+import { fileURLToPath } from "node:url";
 import { assertEquals } from "@std/assert";
 
-const ROOT = new URL("../../", import.meta.url).pathname;
+const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 // Inside the repository, so that the package finds its peers; its own name leads to itself there.
 const out = `${ROOT}dist/test-${crypto.randomUUID()}`;
 

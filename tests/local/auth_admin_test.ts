@@ -148,3 +148,8 @@ Deno.test("nobody but the secret key has the admin API", async () => {
     assertEquals([response.status, (await response.json()).error_code], [403, "not_admin"]);
   }
 });
+
+Deno.test("what the admin API does not have here is refused in words", async () => {
+  const { error } = await admin.mfa.listFactors({ userId: crypto.randomUUID() });
+  assertEquals([error?.status, error?.code], [404, "not_found"]);
+});

@@ -1,7 +1,8 @@
 // Auth on the local stack: relaxed for a first minute, as config.toml says with strictAuth.
-import { assert, assertEquals } from "@std/assert";
+import { fileURLToPath } from "node:url";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import { readConfig, relaxAuth } from "../../local/config.ts";
-import { createClient } from "@supabase/supabase-js";
+import { type AuthError, createClient } from "@supabase/supabase-js";
 import { decodeJwt } from "jose";
 import { signUp, worker } from "../support/actors.ts";
 import { stack } from "../support/stack.ts";
@@ -50,7 +51,7 @@ for (const password of ["short-1", "no-digits-in-here", "12345678901"]) {
 }
 
 Deno.test("relaxing touches confirmations and password rules, and nothing else", async () => {
-  const config = await readConfig(new URL("../../supabase/config.toml", import.meta.url).pathname);
+  const config = await readConfig(fileURLToPath(new URL("../../supabase/config.toml", import.meta.url)));
   const { auth, ...rest } = relaxAuth(config);
   const back = {
     ...auth,
@@ -115,6 +116,47 @@ Deno.test("what the local Auth does not have is refused in words", async () => {
   for (const { error } of [await client.auth.mfa.enroll({ factorType: "totp" }), await linked(client)]) {
     assertEquals([error?.status, error?.code], [404, "not_found"]);
   }
+});
+
+type Tried = { error: AuthError | null } | PromiseLike<{ error: AuthError | null }>;
+
+const ABSENT: Record<string, (auth: ReturnType<typeof clientOf>["auth"]) => Tried> = {
+  "single sign-on": (auth) => auth.signInWithSSO({ domain: "example.com" }),
+  "a token of a provider": (auth) => auth.signInWithIdToken({ provider: "google", token: "x" }),
+  "a wallet": (auth) => auth.signInWithWeb3({ chain: "ethereum", message: "x", signature: "0x1" }),
+};
+for (const [what, attempt] of Object.entries(ABSENT)) {
+  Deno.test(`${what} is refused as nothing that the local Auth has, also where nobody is signed in`, async () => {
+    const { error } = await attempt(clientOf(stack).auth);
+    assertEquals([error?.status, error?.code], [404, "not_found"]);
+  });
+}
+
+const phone = "+4930123456";
+const BY_PHONE: Record<string, (auth: ReturnType<typeof clientOf>["auth"]) => Tried> = {
+  "a sign-up": (auth) => auth.signUp({ phone, password: "secret-1" }),
+  "a sign-in": (auth) => auth.signInWithPassword({ phone, password: "secret-1" }),
+  "a code": (auth) => auth.signInWithOtp({ phone }),
+  "another message": (auth) => auth.resend({ type: "sms", phone }),
+};
+for (const [what, attempt] of Object.entries(BY_PHONE)) {
+  Deno.test(`${what} by phone is refused as one, and not taken for something else`, async () => {
+    const { error } = await attempt(clientOf(stack).auth);
+    assertEquals([error?.status, error?.code], [400, "phone_provider_disabled"]);
+  });
+}
+
+Deno.test("an account that is given a phone is told that there are none", async () => {
+  const { client } = await signUp("caller");
+  assertEquals((await client.auth.updateUser({ phone })).error?.code, "phone_provider_disabled");
+});
+
+Deno.test("times of an account are ISO 8601, which every browser reads", async () => {
+  const { client } = await signUp("dated");
+  const { data: { user } } = await client.auth.getUser();
+  const identity = user?.identities?.[0];
+  const times = [user?.created_at, user?.updated_at, user?.last_sign_in_at, user?.confirmed_at, identity?.created_at];
+  for (const time of times) assertMatch(String(time), /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)$/);
 });
 
 const linked = (client: ReturnType<typeof clientOf>) =>

@@ -134,6 +134,28 @@ Deno.test("a function runs its new code after a file that it imports has changed
   assertEquals(now, "after");
 });
 
+Deno.test("where no files can be watched any more the stack starts, says so, and its functions answer", async () => {
+  const { watchFs } = Deno;
+  Deno.watchFs = () => {
+    throw new Error("Too many open files (os error 24)");
+  };
+  let unwatched: Fixture;
+  try {
+    unwatched = await startFixture({
+      "config.toml": `[functions.one]\nverify_jwt = false`,
+      "functions/one/index.ts": `Deno.serve(() => new Response("one"));`,
+    });
+  } finally {
+    Deno.watchFs = watchFs;
+  }
+  const answer = await (await fetch(`${unwatched.url}/functions/v1/one`)).text();
+  await unwatched.dispose();
+  assertEquals(answer, "one");
+  assertEquals(unwatched.notices, [
+    "Functions keep running the code they started with: files cannot be watched (Too many open files (os error 24)).",
+  ]);
+});
+
 Deno.test("a name without a function, a disabled one and a shared folder answer 404", async () => {
   for (const name of ["nobody", "off", "_shared", "..%2fx"]) {
     const response = await call(name, bearer(await userToken()));

@@ -22,13 +22,18 @@ interface Started {
   output: Promise<Deno.CommandOutput>;
 }
 
-function command(...args: string[]): Deno.Command {
-  return new Deno.Command(Deno.execPath(), { args: ["run", "-A", MAIN, ...args], stdout: "piped", stderr: "piped" });
+function command(args: string[], env: Record<string, string> = {}): Deno.Command {
+  return new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", MAIN, ...args],
+    env,
+    stdout: "piped",
+    stderr: "piped",
+  });
 }
 
 /** Runs a command to its end: exit code, and what it said. */
 async function run(...args: string[]): Promise<{ code: number; out: string; error: string }> {
-  const { code, stdout, stderr } = await command(...args).output();
+  const { code, stdout, stderr } = await command(args).output();
   const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes).trim();
   return { code, out: text(stdout), error: text(stderr) };
 }
@@ -48,7 +53,7 @@ function terminal(): Deno.Command {
 }
 
 function start(): Promise<Record<string, string>> {
-  return startIn(command("start", "--port", String(port), "--dir", directory));
+  return startIn(command(["start", "--port", String(port), "--dir", directory]));
 }
 
 async function startIn(command: Deno.Command): Promise<Record<string, string>> {
@@ -255,6 +260,15 @@ Deno.test("SIGQUIT stops the stack as Ctrl-C does", async () => {
   running?.child.kill("SIGQUIT");
   assertEquals((await running?.output)?.code, 0);
   assertEquals(await eventually(processes, (left) => left.length === 0), []);
+});
+
+Deno.test("a proxy that the environment names is not asked for functions", async () => {
+  const env = { HTTP_PROXY: `http://127.0.0.1:${freePort()}`, NO_PROXY: "example.com" };
+  const { SUPABASE_URL } = await startIn(command(["start", "--port", String(port), "--dir", directory], env));
+  const { status } = await fetch(`${SUPABASE_URL}/functions/v1/start-workflow/health`, { method: "HEAD" });
+  await run("stop", "--dir", directory);
+  await running?.output;
+  assertEquals(status, 200);
 });
 
 Deno.test("reset deletes what the stack kept and nothing else", async () => {

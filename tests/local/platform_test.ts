@@ -1,7 +1,10 @@
 // What a migration finds on the local database, and may do there, as on a hosted project.
 import { assert, assertEquals, assertRejects } from "@std/assert";
+import { join } from "node:path";
 import postgres from "postgres";
+import { readConfig } from "../../local/config.ts";
 import { checkExternalDatabase } from "../../local/external_database.ts";
+import { fetchCli, pendingChanges, pushChanges } from "../../local/migrate.ts";
 import { applyPlatform, connect } from "../../local/platform.ts";
 import { type Postgres, startPostgres } from "../../local/postgres.ts";
 import { freePort } from "../support/free_port.ts";
@@ -202,6 +205,67 @@ Deno.test("a role that is no superuser is told so, and of a Supabase project tha
     url.password = "x";
     await assertRejects(() => checkExternalDatabase(url.href), Error, said);
   }
+});
+
+Deno.test("a database that takes no changes is refused as one", async () => {
+  const admin = connect(server.adminUrl);
+  await admin.unsafe("create database frozen");
+  await admin.unsafe("alter database frozen set default_transaction_read_only = on");
+  await admin.end();
+  const url = server.adminUrl.replace(/\/postgres$/, "/frozen");
+  await assertRejects(() => checkExternalDatabase(url), Error, "takes no changes");
+});
+
+/** Where somebody lets every connection in, hears it and closes it, as what stands before a server does that is not there. */
+async function withClosedDoor(use: (url: string, knocked: Promise<void>) => Promise<void>): Promise<void> {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const knocked = Promise.withResolvers<void>();
+  const closing = (async () => {
+    for await (const connection of listener) {
+      // What was not read would be answered by a reset, which postgres.js passes on.
+      await connection.read(new Uint8Array(4096)).catch(() => null);
+      connection.close();
+      knocked.resolve();
+    }
+  })();
+  await use(`postgresql://someone:secret@127.0.0.1:${listener.addr.port}/somewhere`, knocked.promise);
+  listener.close();
+  await closing;
+}
+
+Deno.test("a database whose connections are closed at once does not answer, and is not waited for for ever", async () => {
+  await withClosedDoor(async (url) => {
+    await assertRejects(() => checkExternalDatabase(url, { patience: 300 }), Error, "it does not answer");
+  });
+});
+
+Deno.test("whoever waits for a database that does not answer can stop waiting", async () => {
+  await withClosedDoor(async (url, knocked) => {
+    const stopped = new AbortController();
+    const check = checkExternalDatabase(url, { signal: stopped.signal });
+    knocked.then(() => stopped.abort(new Error("stopped")));
+    await assertRejects(() => check, Error, "stopped");
+  });
+});
+
+Deno.test("migrations are pushed here, whatever the environment says of other databases", async () => {
+  const admin = connect(server.adminUrl);
+  await admin.unsafe("create database pushed owner postgres");
+  await admin.end();
+  const project = join(directory, "project", "supabase");
+  await Deno.mkdir(join(project, "migrations"), { recursive: true });
+  await Deno.writeTextFile(join(project, "migrations", "20260101000000_one.sql"), "create table public.one ();");
+  const config = await readConfig(join(project, "config.toml"));
+  const url = server.databaseUrl.replace(/\/postgres$/, "/pushed");
+  Deno.env.set("PGSSLROOTCERT", "/nowhere");
+  Deno.env.set("PGSSLMODE", "verify-full");
+  try {
+    await pushChanges(await fetchCli(), url, config);
+  } finally {
+    Deno.env.delete("PGSSLROOTCERT");
+    Deno.env.delete("PGSSLMODE");
+  }
+  assertEquals(await pendingChanges(url, config), []);
 });
 
 Deno.test("a clone of a migrated database has all of it, and takes the platform again", async () => {

@@ -1,4 +1,5 @@
 // What the contracts say of their fields in words: the comments before them, as an editor shows them to who uses the types.
+import { fileURLToPath } from "node:url";
 import ts from "typescript";
 
 /** A type of a contract, and the comments on its properties. */
@@ -22,7 +23,7 @@ const OPTIONS: ts.CompilerOptions = {
 
 /** Reads contracts (file names without extension); answers the words of what one exports: of a shape, or an operation's side. */
 export function readWords(files: string[]): (file: string, name: string, side?: "input" | "output") => Words {
-  const paths = files.map((file) => new URL(`${file}.ts`, CONTRACTS).pathname);
+  const paths = files.map((file) => fileURLToPath(new URL(`${file}.ts`, CONTRACTS)));
   const checker = ts.createProgram(paths, OPTIONS);
   const types = checker.getTypeChecker();
 
@@ -49,7 +50,7 @@ export function readWords(files: string[]): (file: string, name: string, side?: 
   }
 
   return (file, name, side) => {
-    const source = checker.getSourceFile(new URL(`${file}.ts`, CONTRACTS).pathname);
+    const source = checker.getSourceFile(fileURLToPath(new URL(`${file}.ts`, CONTRACTS)));
     const exported = types.getExportsOfModule(types.getSymbolAtLocation(source as ts.SourceFile) as ts.Symbol)
       .find((symbol) => symbol.name === name);
     if (!exported) throw new Error(`${file}.ts exports no ${name}`);

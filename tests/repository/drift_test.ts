@@ -1,4 +1,5 @@
 // What is made from something else is what would be made of it now.
+import { fileURLToPath } from "node:url";
 import { assert, assertEquals } from "@std/assert";
 import { ERROR_CODES } from "../../shared/errors.ts";
 import { MAX_FILE_BYTES } from "../../shared/contract/upload-file.ts";
@@ -49,7 +50,7 @@ Deno.test("the bucket has one size limit: in the contract, config.toml and the d
     await sql`select file_size_limit::int as size, public from storage.buckets where id = 'genesis-files'`;
   await sql.end();
   assertEquals({ ...bucket }, { size: MAX_FILE_BYTES, public: false });
-  await readConfig(new URL("supabase/config.toml", ROOT).pathname);
+  await readConfig(fileURLToPath(new URL("supabase/config.toml", ROOT)));
   const config = await Deno.readTextFile(new URL("supabase/config.toml", ROOT));
   const limit = /\[storage\.buckets\.genesis-files\][^[]*file_size_limit = "(\d+)MiB"/.exec(config)?.[1];
   assertEquals(Number(limit) * 1_048_576, MAX_FILE_BYTES);

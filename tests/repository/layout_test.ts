@@ -83,6 +83,16 @@ Deno.test("imports point one way: shared knows no function, functions know neith
   }
 });
 
+Deno.test("what a function imports is there, also what a comment imports, which a deployment looks for too", async () => {
+  const sources = [...await filesBelow("shared/", ".ts"), ...await filesBelow("supabase/functions/", ".ts")];
+  for (const path of sources) {
+    for (const [, target] of (await read(path)).matchAll(/(?:from|import\()\s*"(\.[^"]+)"/g)) {
+      const isThere = await Deno.stat(new URL(target ?? "", new URL(path, ROOT))).then(() => true, () => false);
+      assert(isThere, `${path} imports ${target}`);
+    }
+  }
+});
+
 Deno.test("only _shared/env.ts reads the environment of a function", async () => {
   for (const path of [...await filesBelow("supabase/functions/", ".ts"), ...await filesBelow("shared/", ".ts")]) {
     if (path === "supabase/functions/_shared/env.ts") continue;
@@ -97,6 +107,16 @@ Deno.test("every source file opens by saying what it is for", async () => {
   for (const path of sources) assert((await read(path)).startsWith("// "), `${path} does not`);
   for (const path of await filesBelow("supabase/", ".sql")) {
     assert((await read(path)).startsWith("-- "), `${path} does not`);
+  }
+});
+
+Deno.test("a place in this clone is never the pathname of its URL, which writes spaces and other letters as %20", async () => {
+  const rooms = ["shared/", "supabase/functions/", "local/", "tests/"];
+  for (const path of (await Promise.all(rooms.map((room) => filesBelow(room, ".ts")))).flat()) {
+    const text = await read(path);
+    const urls = [...text.matchAll(/const (\w+) = new URL\([^;]*import\.meta\.url\);/g)].map(([, name]) => name);
+    const isPlace = new RegExp(`\\b(import\\.meta\\.url|${["ROOT", ...urls].join("|")})\\)*\\.pathname`);
+    assert(!isPlace.test(text), `${path}: fileURLToPath() has the place as it is`);
   }
 });
 

@@ -1,12 +1,13 @@
 // The platform's lints from 0025 on, which the official CLI does not carry yet. Each is tried on an offence as well, made
 // in a transaction that is rolled back: a lint that finds nothing must be able to find something. Two of them are about
 // the cluster and no schema: extensions that PostgreSQL 17 has no more, and replication slots that nobody reads.
+import { fileURLToPath } from "node:url";
 import { assertEquals } from "@std/assert";
 import { shareDatabase } from "../support/database.ts";
 import { readConfig } from "../../local/config.ts";
 
 const db = await shareDatabase();
-const { api } = await readConfig(new URL("../../supabase/config.toml", import.meta.url).pathname);
+const { api } = await readConfig(fileURLToPath(new URL("../../supabase/config.toml", import.meta.url)));
 // GraphQL and Storage show their schemas whatever config.toml says.
 const EXPOSED = [...api.schemas, "graphql_public"].map((schema) => `'${schema}'`).join(", ");
 

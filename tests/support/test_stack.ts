@@ -1,4 +1,5 @@
 // A stack of its own with the migrated template database in it: what `deno task test` and `deno task bench` run against.
+import { fileURLToPath } from "node:url";
 import { readConfig } from "../../local/config.ts";
 import { applyMigrationFiles } from "../../local/migrate.ts";
 import { applyPlatform, connect } from "../../local/platform.ts";
@@ -6,7 +7,7 @@ import { startStack } from "../../local/stack.ts";
 import { TEMPLATE } from "./database.ts";
 import { freePort } from "./free_port.ts";
 
-const CONFIG = new URL("../../supabase/config.toml", import.meta.url).pathname;
+const CONFIG = fileURLToPath(new URL("../../supabase/config.toml", import.meta.url));
 
 export interface TestStack extends AsyncDisposable {
   /** What `tests/support/stack.ts` reads. */

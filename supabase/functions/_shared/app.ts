@@ -20,7 +20,7 @@ function requestIdOf(given: string | undefined): string {
   return given && /^[A-Za-z0-9._:-]{1,128}$/.test(given) ? given : crypto.randomUUID();
 }
 
-/** The app of a function: `export default createApp("start-workflow", () => import("./operations.ts"))`. */
+/** The app of a function, which its index.ts exports. `load` imports its operations, which the first request waits for. */
 export function createApp(
   slug: string,
   load: () => Promise<Operations>,

@@ -1,5 +1,6 @@
 // PostgreSQL is killed with all its processes in the middle of a run: what it has answered for is there when it is back.
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { assert, assertEquals } from "@std/assert";
 import { readConfig } from "../../../local/config.ts";
 import { applyMigrationFiles } from "../../../local/migrate.ts";
@@ -11,7 +12,7 @@ import { freePort } from "../../support/free_port.ts";
 import { assertWhole, startLayers } from "./graphs.ts";
 import { workOn } from "../../support/worker.ts";
 
-const CONFIG = new URL("../../../supabase/config.toml", import.meta.url).pathname;
+const CONFIG = fileURLToPath(new URL("../../../supabase/config.toml", import.meta.url));
 
 /** Kills the server and every process it has begun, the way a machine without power would. */
 async function killPostgres(server: Postgres, directory: string): Promise<void> {

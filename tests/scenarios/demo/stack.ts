@@ -1,5 +1,6 @@
 // Where the story happens: a stack given in the environment, one that already runs here, or one started for it.
 import { join, resolve } from "node:path";
+import { passProxiesBy } from "../../../local/proxies.ts";
 import { DEFAULT_DIRECTORY, REPOSITORY, startStack } from "../../../local/stack.ts";
 import { UserError } from "../../../local/user_error.ts";
 
@@ -86,6 +87,7 @@ async function running(directory: string, port?: number): Promise<UsedStack | un
  * Throws UserError with one sentence when there is none and none can be started.
  */
 export async function useStack({ port, directory, signal, progress, log }: StackChoice): Promise<UsedStack> {
+  passProxiesBy();
   const isChosen = port !== undefined || directory !== undefined;
   const given = isChosen ? undefined : await fromEnvironment();
   if (given) return given;
