@@ -1,0 +1,26 @@
+// Somebody who listens to the local Realtime as long as the tests run. Its stream goes on while somebody listens, and begins
+// when all transactions of the moment have ended, also those in the databases of other test files: a test that were the
+// first to join would wait for the slowest of them.
+import { createClient } from "@supabase/supabase-js";
+import { PATIENCE_MS } from "./eventually.ts";
+
+/** Joins a channel that nobody speaks on. `await using listener = await listenAllAlong(stack.env)` leaves it at the end. */
+export async function listenAllAlong(env: Record<string, string>): Promise<AsyncDisposable> {
+  const { realtime } = createClient(env.SUPABASE_URL ?? "", env.SUPABASE_PUBLISHABLE_KEY ?? "", {
+    auth: { persistSession: false, autoRefreshToken: false },
+    realtime: { timeout: PATIENCE_MS },
+  });
+  const joined = Promise.withResolvers<void>();
+  const channel = realtime.channel("all along");
+  channel.subscribe((state, error) => {
+    if (state === "SUBSCRIBED") joined.resolve();
+    else joined.reject(error ?? new Error(`Nobody can listen: ${state}`));
+  });
+  await joined.promise;
+  return {
+    async [Symbol.asyncDispose]() {
+      await realtime.removeAllChannels();
+      await realtime.disconnect();
+    },
+  };
+}
