@@ -2,7 +2,7 @@
 // when all transactions of the moment have ended, also those in the databases of other test files: a test that were the
 // first to join would wait for the slowest of them.
 import { createClient } from "@supabase/supabase-js";
-import { PATIENCE_MS } from "./eventually.ts";
+import { eventually, PATIENCE_MS } from "./eventually.ts";
 
 /** Joins a channel that nobody speaks on. `await using listener = await listenAllAlong(stack.env)` leaves it at the end. */
 export async function listenAllAlong(env: Record<string, string>): Promise<AsyncDisposable> {
@@ -10,13 +10,10 @@ export async function listenAllAlong(env: Record<string, string>): Promise<Async
     auth: { persistSession: false, autoRefreshToken: false },
     realtime: { timeout: PATIENCE_MS },
   });
-  const joined = Promise.withResolvers<void>();
-  const channel = realtime.channel("all along");
-  channel.subscribe((state, error) => {
-    if (state === "SUBSCRIBED") joined.resolve();
-    else joined.reject(error ?? new Error(`Nobody can listen: ${state}`));
-  });
-  await joined.promise;
+  let isJoined = false;
+  // Who is refused for a moment tries again by itself.
+  realtime.channel("all along").subscribe((state) => isJoined ||= state === "SUBSCRIBED");
+  if (!await eventually(() => Promise.resolve(isJoined), (is) => is)) throw new Error("Nobody can listen to Realtime");
   return {
     async [Symbol.asyncDispose]() {
       await realtime.removeAllChannels();
