@@ -3,6 +3,7 @@
 //
 //   deno task test                          everything
 //   deno task test tests/database           one folder; other arguments go to `deno test` too
+import { listenAllAlong } from "./support/listener.ts";
 import { startTestStack } from "./support/test_stack.ts";
 
 const ROOT = new URL("../", import.meta.url);
@@ -33,9 +34,12 @@ async function runTests(args: string[], env: Record<string, string>) {
 const log = Deno.env.has("TEST_LOG") ? (line: string) => console.error(line) : undefined;
 const stack = Deno.env.has("SUPABASE_URL") ? undefined : await startTestStack(log);
 let result = { code: 1, passed: 0, failed: 0, ignored: 0 };
+let listener: AsyncDisposable | undefined;
 try {
+  listener = stack && await listenAllAlong(stack.env);
   result = await runTests(Deno.args.length > 0 ? Deno.args : ["tests/"], stack?.env ?? {});
 } finally {
+  await listener?.[Symbol.asyncDispose]();
   await stack?.[Symbol.asyncDispose]();
 }
 const { code, passed, failed, ignored } = result;

@@ -12,6 +12,7 @@ import {
   type Present,
 } from "../../shared/client/mod.ts";
 import { anonymous, type Person } from "../support/actors.ts";
+import { eventually } from "../support/eventually.ts";
 import { stack } from "../support/stack.ts";
 import { createClients, sharedClients } from "./team.ts";
 
@@ -229,11 +230,8 @@ Deno.test("who stops listening when they are removed leaves no socket open", asy
   });
   const remove = () => worker.supabase.from("project_collaborators").delete().eq("user_id", team.viewer.id).then();
   await left.promise;
-  const deadline = Date.now() + 10_000;
-  while (supabase.realtime.connectionState() !== "closed" && Date.now() < deadline) {
-    await new Promise((go) => setTimeout(go, 20));
-  }
-  assertEquals(supabase.realtime.connectionState(), "closed");
+  const state = () => Promise.resolve(supabase.realtime.connectionState());
+  assertEquals(await eventually(state, (is) => is === "closed"), "closed");
 });
 
 /** A WebSocket that takes its time to close, as over a long way. */
@@ -263,8 +261,7 @@ Deno.test("a channel that is opened while the socket of the last listener closes
   const states: string[] = [];
   const channel = supabase.channel("the app's own").subscribe((state) => states.push(state));
   Slow.mayClose.resolve();
-  const deadline = Date.now() + 10_000;
-  while (!states.includes("SUBSCRIBED") && Date.now() < deadline) await new Promise((go) => setTimeout(go, 20));
+  await eventually(() => Promise.resolve(states), (all) => all.includes("SUBSCRIBED"));
   await supabase.removeChannel(channel);
   await supabase.realtime.disconnect();
   assertEquals(states.at(states.indexOf("SUBSCRIBED")), "SUBSCRIBED");

@@ -2,6 +2,7 @@
 import { assert, assertEquals } from "@std/assert";
 import type { Page } from "playwright-core";
 import { anotherProject, createWorkflow } from "../functions/project.ts";
+import { eventually } from "../support/eventually.ts";
 import { graph } from "../support/factories.ts";
 import { testInBrowser } from "./browser.ts";
 import { readLog } from "./log.ts";
@@ -243,11 +244,12 @@ testInBrowser("the changes of a table arrive at useRealtimeSubscription", async 
   const save = async () => {
     await editor.saveArtifact({ project_id: project.id, file_path: "a.md", content: crypto.randomUUID() });
   };
-  // Changes flow a moment after the join: the first save may be before it.
-  await save();
-  await page.waitForTimeout(1000);
-  await save();
-  await page.waitForFunction("Number(document.querySelector('#changes').textContent) >= 1");
+  // Changes flow a moment after the join: the first saves may be before it.
+  const changes = async () => {
+    await save();
+    return Number(await page.textContent("#changes"));
+  };
+  assert(await eventually(changes, (count) => count > 0) > 0);
 });
 
 const signInOn = (page: Page) => ({ email }: { email: string }) =>

@@ -3,6 +3,7 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { createGenesis, GenesisError, type Task } from "../../shared/client/mod.ts";
 import { anotherProject, createWorkflow } from "../functions/project.ts";
 import { anonymous, worker } from "../support/actors.ts";
+import { eventually } from "../support/eventually.ts";
 import { graph } from "../support/factories.ts";
 import { expireLease } from "./engine.ts";
 import { sharedClients } from "./team.ts";
@@ -15,14 +16,14 @@ async function start(definition: unknown, input = {}) {
 
 /** Resolves once the condition holds; a test that waits for what never comes fails. */
 async function until(condition: () => boolean): Promise<void> {
-  const deadline = Date.now() + 20_000;
-  while (!condition()) {
-    if (Date.now() > deadline) throw new Error("It never came");
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
+  if (!await eventually(() => Promise.resolve(condition()), (is) => is)) throw new Error("It never came");
 }
 
 const agentTypes = ["architect"];
+
+/** Resolves when the signal has fired, also where it had before. */
+const aborted = (signal: AbortSignal) =>
+  signal.aborted || new Promise((resolve) => signal.addEventListener("abort", resolve));
 
 Deno.test("a worker does every task of an execution, with inputs handed in and outputs passed on", async () => {
   const { owner, worker } = await sharedClients();
@@ -212,10 +213,11 @@ Deno.test("heartbeats keep a task that takes longer than its lease", async () =>
   const executionId = await start(graph([["a", "b"]]));
   const stopping = new AbortController();
   const attempts: number[] = [];
-  const options = { agentTypes, executionId, leaseSeconds: 3, signal: stopping.signal, pollSeconds: 0.2 };
+  // Long enough for a machine that stands still between two heartbeats.
+  const options = { agentTypes, executionId, leaseSeconds: 7, signal: stopping.signal, pollSeconds: 0.2 };
   const handle = async (task: Task) => {
     attempts.push(task.attempt);
-    if (task.node_id === "a") await new Promise((resolve) => setTimeout(resolve, 7000));
+    if (task.node_id === "a") await new Promise((resolve) => setTimeout(resolve, 8500));
   };
   const working = [worker.runWorker({ ...options, handle }), worker.runWorker({ ...options, handle })];
   const last = await owner.execution(executionId).finished();
@@ -232,11 +234,11 @@ Deno.test("the handler's signal fires when the execution is cancelled", async ()
   const working = worker.runWorker({
     agentTypes,
     executionId,
-    leaseSeconds: 1,
+    leaseSeconds: 6,
     signal: stopping.signal,
     async handle(_task, { signal }) {
       await owner.cancelExecution({ execution_id: executionId });
-      await new Promise((resolve) => signal.addEventListener("abort", resolve));
+      await aborted(signal);
       reason = signal.reason;
     },
   });
@@ -255,14 +257,19 @@ Deno.test("the handler's signal fires when another worker has taken the task ove
   const working = worker.runWorker({
     agentTypes,
     executionId,
-    leaseSeconds: 2,
+    leaseSeconds: 6,
     signal: stopping.signal,
     async handle(task, { signal }) {
       if (task.attempt > 1) return;
-      await expireLease(task.id);
-      const taken = await worker.claimTasks({ worker_id: "other", agent_types: agentTypes, execution_id: executionId });
-      assertEquals(taken.tasks.map(({ id }) => id), [task.id]);
-      await new Promise((resolve) => signal.addEventListener("abort", resolve));
+      const claim = { worker_id: "other", agent_types: agentTypes, execution_id: executionId };
+      // A heartbeat in between is in time, and somebody else's claim may be taking the task back at that moment.
+      const take = async () => {
+        await expireLease(task.id);
+        return (await worker.claimTasks(claim)).tasks;
+      };
+      const taken = await eventually(take, ({ length }) => length > 0);
+      assertEquals(taken.map(({ id }) => id), [task.id]);
+      await aborted(signal);
       reason = signal.reason;
     },
   });

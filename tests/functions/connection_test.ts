@@ -1,5 +1,5 @@
 // The two ways from a function to the database, its own connection and the Data API: same rights, and one for the other.
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import postgres from "postgres";
 import { stack } from "../support/stack.ts";
 import { waitUntilBlocking } from "../support/transactions.ts";
@@ -106,7 +106,9 @@ Deno.test("connection: calls one after another share one, whose plans are at han
   for (let call = 0; call < 6; call++) await start(process, team.editor.token);
   const rows = await sql()`
     select state_change > ${moment} as used from pg_stat_activity where application_name = ${name} order by used`;
-  assertEquals(rows.map(({ used }) => used), [false, false, false, true]);
+  // A machine that is slow to send them makes do with fewer than there may be.
+  assert(rows.length > 1, `${rows.length} connections`);
+  assertEquals(rows.filter(({ used }) => used).length, 1);
 });
 
 Deno.test("connection: where none can be made the Data API answers", async () => {
@@ -172,7 +174,8 @@ Deno.test("connection: one that ended while nobody used it is opened again", asy
   });
   await start(process, team.editor.token);
   await sql()`select pg_terminate_backend(pid, 5000) from pg_stat_activity where application_name = ${name}`;
-  await new Promise((resolve) => setTimeout(resolve, 200));
+  // What had come to the process before these has been seen when they are answered.
+  for (let turn = 0; turn < 5; turn++) await (await fetch(`${process.url}/health`)).body?.cancel();
   assertEquals((await start(process, team.editor.token)).status, 201);
 });
 

@@ -87,7 +87,7 @@ async function sendInPieces({ upload }: Body, bytes: Uint8Array, cutAt: number[]
       headers,
       metadata,
       chunkSize: chunk_bytes,
-      retryDelays: [0, 100, 500, 1000],
+      retryDelays: [0, 100, 500, 1000, 2000, 4000, 8000, 16_000],
       onBeforeRequest: (request) => void methods.push(request.getMethod()),
       onProgress: (sent) => {
         if (cutAt[0] === undefined || sent < cutAt[0]) return;

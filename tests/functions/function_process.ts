@@ -17,6 +17,8 @@ export interface FunctionProcess extends AsyncDisposable {
   kill(): Promise<void>;
   /** Memory that it holds, and the most it has ever held, in bytes; null where the system does not say. */
   memory(): Promise<{ now: number; peak: number } | null>;
+  /** How long it has computed, in seconds, however busy the machine is with others; null where the system does not say. */
+  computed(): Promise<number | null>;
 }
 
 /** The environment that the platform gives, for the stack the tests talk to. */
@@ -87,6 +89,12 @@ export async function startFunctionProcess(
       const status = await Deno.readTextFile(`/proc/${child.pid}/status`).catch(() => "");
       const bytesOf = (field: string) => Number(new RegExp(`${field}:\\s+(\\d+) kB`).exec(status)?.[1]) * 1024;
       return status ? { now: bytesOf("VmRSS"), peak: bytesOf("VmHWM") } : null;
+    },
+    async computed() {
+      const text = await Deno.readTextFile(`/proc/${child.pid}/stat`).catch(() => "");
+      // Behind the name in brackets, which may hold anything: hundredths of a second in its own code and the system's.
+      const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
+      return text ? (Number(fields[11]) + Number(fields[12])) / 100 : null;
     },
     async [Symbol.asyncDispose]() {
       if (isRunning) child.kill("SIGKILL");

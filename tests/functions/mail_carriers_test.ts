@@ -1,6 +1,7 @@
 // Who carries an invitation: Resend with its key, the mailbox of a local stack, and Supabase Auth elsewhere. Resend, and an
 // Auth that refuses, are stood in for by a server that answers as they do; mail_auth_test.ts has Auth itself.
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { eventually } from "../support/eventually.ts";
 import { type Body } from "../support/http.ts";
 import { stack } from "../support/stack.ts";
 import { type FunctionProcess, platformEnvironment, startFunctionProcess } from "./function_process.ts";
@@ -86,17 +87,14 @@ async function ask(project: Project, method: string, path: string, body?: Body, 
 const invite = (project: Project, email: string, through = process) =>
   ask(project, "POST", "", { project_id: project.id, email, role: "viewer" }, through);
 
-async function eventually<T>(look: () => Promise<T | undefined> | T | undefined): Promise<T> {
-  for (let tries = 0; tries < 200; tries++) {
-    const answer = await look();
-    if (answer !== undefined) return answer;
-    await new Promise((resolve) => setTimeout(resolve, 25));
-  }
-  throw new Error("It did not happen within five seconds");
-}
+const until = (isSo: () => boolean) => eventually(() => Promise.resolve(isSo()), (is) => is);
 
-const sentTo = (email: string, path: string) =>
-  eventually(() => received.find((each) => (each.body.email ?? each.body.to) === email && each.path.endsWith(path)));
+async function sentTo(email: string, path: string): Promise<Received> {
+  const find = () => received.find((each) => (each.body.email ?? each.body.to) === email && each.path.endsWith(path));
+  const found = await eventually(() => Promise.resolve(find()), (each) => each !== undefined);
+  if (!found) throw new Error(`Nothing was sent to ${email}`);
+  return found;
+}
 
 Deno.test("mail carriers: who has an account is sent a link to the site's own page, and Auth is told to make no account", async () => {
   const email = `known-${crypto.randomUUID()}@example.com`;
@@ -113,7 +111,7 @@ Deno.test("mail carriers: nobody can tell by waiting: with Auth the answer does 
     const project = await anotherProject(team);
     const { status, body } = await invite(project, `down-${crypto.randomUUID()}@example.com`);
     assertEquals([status, body.invitation.status], [201, "pending"]);
-    await eventually(() => process.log().includes("invitation_not_mailed") ? true : undefined);
+    await until(() => process.log().includes("invitation_not_mailed"));
     assert(!process.log().includes("@example.com") && !process.log().includes("token="), "An address is in the log");
   } finally {
     isDown = false;
@@ -144,7 +142,7 @@ Deno.test("mail carriers: nobody can tell by what becomes of it: what Auth refus
       if (isKnown) known.add(email);
       const before = failures();
       const { body: { invitation } } = await invite(project, email);
-      await (isKnown ? eventually(() => failures() > before ? true : undefined) : sentTo(email, "/invite"));
+      await (isKnown ? until(() => failures() > before) : sentTo(email, "/invite"));
       const listed = await ask(project, "GET", `?project_id=${project.id}`);
       const statuses = listed.body.invitations.filter((each: Body) => each.email === email).map((each: Body) =>
         each.status

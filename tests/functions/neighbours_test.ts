@@ -3,6 +3,7 @@
 import { assert, assertEquals } from "@std/assert";
 import type { ErrorCode } from "../../shared/errors.ts";
 import { anonymous, signUp } from "../support/actors.ts";
+import { eventually } from "../support/eventually.ts";
 import { assertRefused, type Body, call, type Reply } from "../support/http.ts";
 import { stack } from "../support/stack.ts";
 import { sql } from "./behind.ts";
@@ -51,6 +52,14 @@ Deno.test.afterAll(async () => {
   await way.shutdown();
   await sql().end();
 });
+
+/** What a function has written, once that text is in it: an answer may be here before what was written before it. */
+async function logWith(name: string, text: string): Promise<string> {
+  const process = await processOf(name);
+  const log = await eventually(() => Promise.resolve(process.log()), (all) => all.includes(text));
+  assert(log.includes(text), log);
+  return log;
+}
 
 /** Calls the function in its own process as the project's owner, with the fault on the way. */
 async function callThrough(name: string, body: unknown, broken: Fault): Promise<Reply> {
@@ -176,8 +185,7 @@ Deno.test("neighbours: an unforeseen failure is in the log with the request's id
     artifact(team),
     on("/rest/v1", () => Response.json({ surprise: 1 })),
   );
-  const log = (await processOf("save-artifact")).log();
-  assert(log.includes(reply.body.error.request_id), log);
+  const log = await logWith("save-artifact", reply.body.error.request_id);
   for (const secret of [stack.secretKey, team.owner.token]) assert(!log.includes(secret), "A credential is in the log");
 });
 
@@ -265,7 +273,7 @@ Deno.test("neighbours: an upload that cannot be taken back keeps its row, so tha
   };
   assertRefused(await callThrough("upload-file", textUpload(project.id), broken), "unavailable");
   assertEquals(await leftovers(project.id), { rows: 1, objects: 1 });
-  assert((await processOf("upload-file")).log().includes("upload_not_taken_back"));
+  await logWith("upload-file", "upload_not_taken_back");
 });
 
 Deno.test("neighbours: a link says unavailable while Storage makes none, and works again after", async () => {
@@ -320,15 +328,12 @@ Deno.test("neighbours: after all that the same processes still answer", async ()
 });
 
 Deno.test("neighbours: the log of a share that could not be opened does not hold its token", async () => {
-  const { url, log } = await processOf("upload-file");
+  const { url } = await processOf("upload-file");
   const token = crypto.randomUUID().replaceAll("-", "").repeat(2);
   fault = () => new Response("", { status: 503 });
   const response = await fetch(`${url}/shared/${token}`, { redirect: "manual" });
   fault = () => undefined;
   assertEquals([response.status, (await response.json()).error.code], [503, "unavailable"]);
-  const deadline = Date.now() + 5_000;
-  while (!log().includes("/upload-file/shared/") && Date.now() < deadline) {
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-  assert(log().includes("/upload-file/shared/…") && !log().includes(token), log());
+  const log = await logWith("upload-file", "/upload-file/shared/…");
+  assert(!log.includes(token), log);
 });

@@ -106,10 +106,9 @@ for (const [claim, output] of CROWDS) {
     await using process = await startFunctionProcess("complete-task");
     const { id, lease_token } = await claimTask(await fresh());
     const body = `{"task_id":"${id}","lease_token":"${lease_token}","status":"completed","output_data":${output}}`;
-    const started = performance.now();
     const response = await fetch(process.url, { method: "POST", headers: worker, body });
-    const seconds = (performance.now() - started) / 1000;
     assertEquals([response.status, (await response.json()).error.code], [413, "payload_too_large"]);
+    const seconds = await process.computed() ?? 0;
     assert(seconds < 15, `It took ${seconds.toFixed(1)} s`);
     const peak = (await process.memory())?.peak ?? 0;
     assert(peak < 256_000_000, `The process took ${Math.round(peak / 1e6)} MB`);

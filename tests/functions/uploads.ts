@@ -1,5 +1,6 @@
 // Building uploads by hand, also broken ones, and looking for what an upload left behind.
 import { type Person, worker } from "../support/actors.ts";
+import { eventually } from "../support/eventually.ts";
 import { sql } from "./behind.ts";
 import type { Project } from "./project.ts";
 
@@ -78,20 +79,11 @@ export async function leftovers(projectId: string): Promise<{ rows: number; obje
   return { rows: row?.rows ?? -1, objects: row?.objects ?? -1 };
 }
 
-/** The same, once nothing is left or ten seconds are over: taking back goes on after a client has gone. */
-export async function leftoversInTheEnd(projectId: string) {
-  const deadline = Date.now() + 10_000;
-  for (;;) {
-    const left = await leftovers(projectId);
-    if (left.rows + left.objects === 0 || Date.now() > deadline) return left;
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-}
+/** The same, once nothing is left: taking back goes on after a client has gone. */
+export const leftoversInTheEnd = (projectId: string) =>
+  eventually(() => leftovers(projectId), ({ rows, objects }) => rows + objects === 0);
 
 /** Resolves when so many uploads into the project have begun: their rows are reserved. */
 export async function uploadBegan(projectId: string, uploads = 1): Promise<void> {
-  const deadline = Date.now() + 10_000;
-  while ((await leftovers(projectId)).rows < uploads && Date.now() < deadline) {
-    await new Promise((done) => setTimeout(done, 20));
-  }
+  await eventually(() => leftovers(projectId), ({ rows }) => rows >= uploads);
 }

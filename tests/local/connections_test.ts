@@ -4,6 +4,7 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { openDataConnection } from "../../local/lite_connection.ts";
 import { connect } from "../../local/platform.ts";
 import { statusOf } from "../../local/postgrest_errors.ts";
+import { PATIENCE_MS } from "../support/eventually.ts";
 import { stack } from "../support/stack.ts";
 import { eventually } from "./fixture.ts";
 import { inDatabase } from "./realtime_fixture.ts";
@@ -34,7 +35,7 @@ async function answersOf(driver: Driver, statement: string, count: number): Prom
     Array.from({ length: count }, () => ask().catch(() => counts.refused = (counts.refused ?? 0) + 1)),
   );
   let patience: ReturnType<typeof setTimeout> | undefined;
-  await Promise.race([all, new Promise((resolve) => patience = setTimeout(resolve, 10_000))]);
+  await Promise.race([all, new Promise((resolve) => patience = setTimeout(resolve, 2 * PATIENCE_MS))]);
   clearTimeout(patience);
   return counts;
 }

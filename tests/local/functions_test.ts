@@ -3,16 +3,18 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { SignJWT } from "jose";
 import { eventually, type Fixture, startFixture } from "./fixture.ts";
 
-const REPORT = `export default { async fetch(request: Request) {
+const REPORT = `const goOn = Promise.withResolvers();
+export default { async fetch(request: Request) {
   const url = new URL(request.url);
   if (url.pathname.endsWith("/crash")) Deno.exit(3);
   if (url.pathname.endsWith("/run")) return Response.json(await (async () => (await new Deno.Command("/bin/sh").output()).code)().catch(String));
   if (url.pathname.endsWith("/stream")) return new Response(new ReadableStream({ async start(controller) {
     controller.enqueue(new TextEncoder().encode("one,"));
-    await new Promise((resolve) => setTimeout(resolve, 400));
+    await goOn.promise;
     controller.enqueue(new TextEncoder().encode("two"));
     controller.close();
   } }));
+  if (url.pathname.endsWith("/go-on")) goOn.resolve();
   const body = request.body ? (await request.arrayBuffer()).byteLength : 0;
   return Response.json({
     method: request.method, path: url.pathname, search: url.search, body, pid: Deno.pid,
@@ -205,6 +207,7 @@ Deno.test("a large upload goes through whole, and a response arrives while it is
   assertEquals((await (await call("report", { method: "POST", body: new Uint8Array(size) })).json()).body, size);
   const reader = (await call("report/stream")).body?.pipeThrough(new TextDecoderStream()).getReader();
   assertEquals((await reader?.read())?.value, "one,");
+  await (await call("report/go-on")).body?.cancel();
   assertEquals((await reader?.read())?.value, "two");
   await reader?.cancel();
 });

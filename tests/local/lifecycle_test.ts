@@ -6,6 +6,7 @@ import { readArguments } from "../../local/main.ts";
 import { connect } from "../../local/platform.ts";
 import { startPostgres } from "../../local/postgres.ts";
 import { possibleHomes } from "../../local/postgres_home.ts";
+import { PATIENCE_MS } from "../support/eventually.ts";
 import { freePort } from "../support/free_port.ts";
 import { eventually } from "./fixture.ts";
 
@@ -59,12 +60,14 @@ function start(): Promise<Record<string, string>> {
 async function startIn(command: Deno.Command): Promise<Record<string, string>> {
   const child = command.spawn();
   running = { child, output: child.output() };
-  const deadline = Date.now() + 60_000;
+  const deadline = Date.now() + 3 * PATIENCE_MS;
   for (;;) {
     const values = await environment();
     if (values.SUPABASE_URL) return values;
     const ended = await Promise.race([running.output, new Promise((resolve) => setTimeout(resolve, 100))]);
-    if (ended || Date.now() > deadline) throw new Error(new TextDecoder().decode((await running.output).stderr));
+    if (!ended && Date.now() < deadline) continue;
+    if (!ended) child.kill();
+    throw new Error(new TextDecoder().decode((await running.output).stderr));
   }
 }
 

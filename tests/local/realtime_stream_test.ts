@@ -5,11 +5,16 @@ import { createClient } from "@supabase/supabase-js";
 import { connect } from "../../local/platform.ts";
 import { type Postgres, startPostgres } from "../../local/postgres.ts";
 import { type Stack, startStack } from "../../local/stack.ts";
+import { PATIENCE_MS } from "../support/eventually.ts";
 import { freePort } from "../support/free_port.ts";
 import { eventually, type Fixture, startFixture } from "./fixture.ts";
 import { listen } from "./realtime_fixture.ts";
 
-const options = { auth: { persistSession: false, autoRefreshToken: false } };
+const options = {
+  auth: { persistSession: false, autoRefreshToken: false },
+  // A join that waits for a busy machine is no failure.
+  realtime: { timeout: PATIENCE_MS },
+};
 const room = () => `room-${crypto.randomUUID()}`;
 const clientOf = (stack: { url: string; publishableKey: string }) =>
   createClient(stack.url, stack.publishableKey, options);

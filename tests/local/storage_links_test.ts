@@ -46,9 +46,10 @@ test("a signed URL works without any key, and as an attachment on request", asyn
 
 test("a signed URL is refused after its expiry and for another object", async () => {
   await ok(files().upload(own("s1"), "x"));
-  const { signedUrl } = await ok(files().createSignedUrl(own("s1"), 1));
-  const other = await fetch(signedUrl.replace("/s1?", "/s2?"));
+  const { signedUrl: lasting } = await ok(files().createSignedUrl(own("s1"), 60));
+  const other = await fetch(lasting.replace("/s1?", "/s2?"));
   assertEquals([other.status, (await other.json()).error], [400, "InvalidSignature"]);
+  const { signedUrl } = await ok(files().createSignedUrl(own("s1"), 1));
   await new Promise((resolve) => setTimeout(resolve, 2100));
   const late = await fetch(signedUrl);
   const { statusCode, error, message } = await late.json();

@@ -65,6 +65,8 @@ async function makeVictim(): Promise<Victim> {
     worker_id: "former",
     agent_types: ["architect"],
     execution_id: execution.id,
+    // A day: nobody else may find the task abandoned while what is attacked is to stay as it was.
+    lease_seconds: 86_400,
   });
   await call(owner, "save-artifact", { project_id: project, file_path: "secret.txt", content: "secret" });
   const session = await insert(owner.client, "chat_sessions", { project_id: project, is_shared: true });

@@ -1,9 +1,14 @@
 // People over HTTP: real sign-ups on the running stack, each with a client of their own.
 import { createClient, type SupabaseClient, type SupabaseClientOptions } from "@supabase/supabase-js";
 import type { Database } from "../../shared/database.types.ts";
+import { PATIENCE_MS } from "./eventually.ts";
 import { stack } from "./stack.ts";
 
-const options = { auth: { persistSession: false, autoRefreshToken: false } };
+const options = {
+  auth: { persistSession: false, autoRefreshToken: false },
+  // A join that waits for a busy machine is no failure.
+  realtime: { timeout: PATIENCE_MS },
+};
 
 export type Client = SupabaseClient<Database>;
 

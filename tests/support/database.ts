@@ -1,5 +1,6 @@
 // A database of its own for a test file: a clone of the migrated template, with people in it and a way to speak as them.
 import postgres from "postgres";
+import { eventually } from "./eventually.ts";
 import { stack } from "./stack.ts";
 
 export const TEMPLATE = "genesis_template";
@@ -70,7 +71,15 @@ export function openDatabase(databaseUrl: string): TestDatabase {
 export async function cloneDatabase(): Promise<TestDatabase> {
   const name = `test_${crypto.randomUUID().replaceAll("-", "")}`;
   const admin = connectTo(stack.adminDatabaseUrl);
-  await admin.unsafe(`create database ${name} template ${TEMPLATE}`);
+  const make = async () => {
+    try {
+      return await admin.unsafe(`create database ${name} template ${TEMPLATE}`);
+    } catch (error) {
+      // While autovacuum looks at the template, which takes long on a busy machine, nobody can clone it.
+      if (!(error instanceof postgres.PostgresError && error.code === "55006")) throw error;
+    }
+  };
+  if (!await eventually(make, (made) => made !== undefined)) throw new Error(`Somebody uses ${TEMPLATE}`);
   const url = new URL(stack.adminDatabaseUrl);
   url.pathname = `/${name}`;
   const db = openDatabase(url.href);

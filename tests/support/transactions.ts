@@ -1,6 +1,7 @@
 // Transactions that a test holds open, to decide in which order two callers meet.
 import type postgres from "postgres";
 import { type Actor, type Answer, become, callDoor, type TestDatabase } from "./database.ts";
+import { PATIENCE_MS } from "./eventually.ts";
 
 export interface OpenTransaction extends AsyncDisposable {
   /** The server process behind it, to ask what it waits for. */
@@ -27,7 +28,7 @@ export async function openTransaction(db: TestDatabase, actor: Actor): Promise<O
   const connection = db.connect();
   const ended = connection.begin(async (tx) => {
     // A test that waits for what never comes fails instead of standing still.
-    await tx`set local lock_timeout = '20s'`;
+    await tx`set local lock_timeout = '60s'`;
     await become(tx, actor);
     begun.resolve(tx);
     if (await ending.promise === "rollback") throw rolledBack;
@@ -53,7 +54,12 @@ export async function openTransaction(db: TestDatabase, actor: Actor): Promise<O
   return {
     pid,
     sql,
-    rpc: (door, args) => callDoor(sql, door, args),
+    rpc(door, args) {
+      const answer = callDoor(sql, door, args);
+      // A refusal may come while its test still ends what it waited for, and asks only then.
+      answer.catch(() => {});
+      return answer;
+    },
     commit: () => end("commit"),
     rollback: () => end("rollback"),
     // A statement that failed has failed its test already; it must not hide that here.
@@ -70,7 +76,7 @@ export async function waitUntilBlocked(
   let isSettled = false;
   const settle = () => void (isSettled = true);
   unless?.then(settle, settle);
-  const deadline = Date.now() + 10_000;
+  const deadline = Date.now() + PATIENCE_MS;
   while (Date.now() < deadline && !isSettled) {
     const [row] = await db.sql`select cardinality(pg_blocking_pids(${transaction.pid})) as n`;
     if (row?.n > 0) return;
@@ -81,7 +87,7 @@ export async function waitUntilBlocked(
 
 /** Resolves once somebody waits for a lock of that transaction. */
 export async function waitUntilBlocking(sql: postgres.Sql, { pid }: { pid: number }): Promise<void> {
-  const deadline = Date.now() + 20_000;
+  const deadline = Date.now() + PATIENCE_MS;
   while (Date.now() < deadline) {
     const [row] = await sql`
       select exists (select from pg_stat_activity as a where ${pid} = any (pg_blocking_pids(a.pid))) as is_met`;
@@ -93,7 +99,7 @@ export async function waitUntilBlocking(sql: postgres.Sql, { pid }: { pid: numbe
 
 /** Resolves once the statement of that transaction has been at work for so long. */
 export async function untilAtWorkFor(db: TestDatabase, { pid }: OpenTransaction, milliseconds: number): Promise<void> {
-  const deadline = Date.now() + 20_000;
+  const deadline = Date.now() + PATIENCE_MS;
   while (Date.now() < deadline) {
     const [row] = await db.sql`
       select clock_timestamp() - query_start > make_interval(secs => ${milliseconds / 1000}) as is_long

@@ -80,9 +80,9 @@ Deno.test("a claim that has used half of its time begins with no failure of a de
   await using late = await openTransaction(db, "worker");
   // One that takes back before it looks for work would begin with it in time.
   await late.sql`select setseed(${RECLAIM_SEEDS.after})`;
-  await late.sql`set local statement_timeout = '4s'`;
+  await late.sql`set local statement_timeout = '5s'`;
   const answer = late.rpc("claim_tasks", asked);
-  await untilAtWorkFor(db, late, 2100);
+  await untilAtWorkFor(db, late, 2600);
   await other.commit();
   const { tasks } = await answer;
   await late.commit();

@@ -60,8 +60,10 @@ Deno.test("a claim that sweeps a dead worker's task does not deadlock with a tas
   await waitUntilBlocked(db, sweeper, claim);
   const failure = worker.rpc("complete_task", report(tasks.b, { status: "failed" })).then(worker.commit);
   await waitUntilBlocked(db, worker);
+  // Heard from now on: one may be refused before the holder has ended.
+  const both = Promise.allSettled([claim, failure]);
   await holder.commit();
-  const [swept, failed] = await Promise.allSettled([claim, failure]);
+  const [swept, failed] = await both;
   assertEquals(swept.status, "fulfilled");
   assertEquals(
     failed.status === "rejected" ? failed.reason.hint : "done",
@@ -83,8 +85,9 @@ Deno.test("a last failure and a completion that save the same file do not deadlo
   )
     .then(completing.commit);
   await waitUntilBlocked(db, completing, completion);
+  const both = Promise.allSettled([failure, completion]);
   await holder.commit();
-  const results = await Promise.allSettled([failure, completion]);
+  const results = await both;
   const reasons = results.map((result) =>
     result.status === "rejected" ? (result.reason.hint ?? result.reason.code) : "done"
   );

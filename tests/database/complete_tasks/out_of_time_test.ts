@@ -45,7 +45,7 @@ const inASecond = (
     await tx`select setseed(${seed})`;
     await tx`set local statement_timeout = '1s'`;
     await become(tx, actor);
-    const guard = setInterval(() => void db.sql`select pg_cancel_backend(${backend?.pid ?? 0})`.execute(), 5000);
+    const guard = setInterval(() => void db.sql`select pg_cancel_backend(${backend?.pid ?? 0})`.execute(), 20_000);
     return await callDoor(tx, door, args).finally(() => clearInterval(guard));
   });
 
@@ -193,9 +193,9 @@ Deno.test("a failed report that begins late in its batch ends no execution for w
   await using holder = await openTransaction(db, "superuser");
   await holder.sql`select from public.agent_tasks where id = ${x.id} for update`;
   await using batch = await openTransaction(db, "worker");
-  await batch.sql`set local statement_timeout = '4s'`;
+  await batch.sql`set local statement_timeout = '3s'`;
   const answer = batch.rpc("complete_tasks", { results: [report(x, { status: "failed" }), report(a, failed)] });
-  await untilAtWorkFor(db, batch, 2100);
+  await untilAtWorkFor(db, batch, 1600);
   await holder.commit();
   assertEquals(codes(await answer), ["ok", "unavailable"]);
   await batch.commit();

@@ -55,9 +55,10 @@ Deno.test("batches that meet at the same counters in opposite order wait in line
   await using holder = await openTransaction(db, "worker");
   await holder.rpc("complete_task", report(await one.lease("n10")));
   await using first = await openTransaction(db, "worker");
+  await using second = await openTransaction(db, "worker");
+  // From here on each waits for three seconds at most.
   const earlier = first.rpc("complete_tasks", { results: [report(a0), report(b0)] });
   await waitUntilBlocked(db, first, earlier);
-  await using second = await openTransaction(db, "worker");
   const later = second.rpc("complete_tasks", { results: [report(b5), report(a5)] });
   await waitUntilBlocked(db, second, later);
   await holder.commit();

@@ -40,7 +40,7 @@ async function startAgain(directory: string, port: number): Promise<Postgres> {
     try {
       return await startPostgres(directory, port);
     } catch (error) {
-      if (attempt === 50) throw error;
+      if (attempt === 300) throw error;
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
   }

@@ -5,6 +5,7 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { ERROR_CODES, type ErrorBody, isErrorCode } from "../../../shared/errors.ts";
+import { PATIENCE_MS } from "../../support/eventually.ts";
 import { INSIDES } from "../../support/http.ts";
 import { stack } from "../../support/stack.ts";
 import { BAD_CREDENTIALS } from "../credentials.ts";
@@ -88,7 +89,7 @@ export function testHostileInput(slug: string): void {
       redirect: "manual",
       body: request.body,
       headers: { ...request.headers, ...credentials[request.sender] },
-      signal: AbortSignal.timeout(30_000),
+      signal: AbortSignal.timeout(PATIENCE_MS),
     });
     const text = await response.text();
     try {
@@ -139,7 +140,7 @@ export function testHostileInput(slug: string): void {
     assertEquals(log().split("\n").filter((line) => /"event":"(internal|unavailable)"|Uncaught/.test(line)), []);
     const most = Math.min(LIMIT, (memoryAtFirst ?? LIMIT) + GROWTH);
     // Memory comes back when the collector has run, which small requests bring about.
-    const deadline = Date.now() + 20_000;
+    const deadline = Date.now() + PATIENCE_MS;
     while (((await memory())?.now ?? 0) > most && Date.now() < deadline) {
       for (let request = 0; request < 50; request++) await (await fetch(`${url}/health`)).text();
       await new Promise((resolve) => setTimeout(resolve, 100));
