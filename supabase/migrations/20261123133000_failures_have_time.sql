@@ -173,8 +173,9 @@ set search_path = ''
 as $$
 declare
   v_digest bytea := sha256(uuid_send(p_lease_token));
+  -- With the token, which nobody else has: who may see the digest cannot tell by it what they guess the report said.
   v_report_digest text := md5(jsonb_build_array(
-    p_status, p_output_data, p_error_message, p_label, coalesce(p_artifacts, '[]'), coalesce(p_messages, '[]')
+    p_lease_token, p_status, p_output_data, p_error_message, p_label, coalesce(p_artifacts, '[]'), coalesce(p_messages, '[]')
   )::text);
   v_task public.agent_tasks;
   v_outcome jsonb;

@@ -13,7 +13,9 @@ begin
   return (
     select array_agg((
       x.place, x.task_id, sha256(uuid_send(x.lease_token)),
-      md5(jsonb_build_array('completed', x.value -> 'output_data', x.error_message, x.label, '[]'::jsonb, '[]'::jsonb)::text),
+      md5(jsonb_build_array(
+        x.lease_token, 'completed', x.value -> 'output_data', x.error_message, x.label, '[]'::jsonb, '[]'::jsonb
+      )::text),
       x.label, x.error_message, x.execution_time_ms
     )::private.plain_report)
     from (

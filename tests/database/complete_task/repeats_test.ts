@@ -180,3 +180,15 @@ Deno.test("a report that waited while its workflow was deleted finds no task", a
   await first.commit();
   assertEquals(await pending, ["task_not_found", "There is no such task any more."]);
 });
+
+Deno.test("whoever sees the digest of a report cannot tell by it what they guess the report said", async () => {
+  const project = await createProject(db);
+  const { execution } = await startExecution(db, project, graph([["a", "e"], ["b", "e"], ["c", "e"], ["d", "e"]]));
+  const [alone, beside, ...together] = Object.values(await claimAll(db, execution.id));
+  for (const task of [alone!, beside!]) await db.rpc("worker", "complete_task", report(task));
+  await db.rpc("worker", "complete_tasks", { results: together.map((task) => report(task)) });
+  const rows = await db.as(project.viewer.actor, (tx) =>
+    tx`select report_digest from public.agent_tasks
+      where workflow_execution_id = ${execution.id} and status = 'completed'`);
+  assertEquals([rows.length, new Set(rows.map((row) => row.report_digest)).size], [4, 4]);
+});
