@@ -14,7 +14,8 @@ create index agent_tasks_leased on public.agent_tasks (lease_expires_at) where s
 
 -- Up to c_max_tasks tasks whose lease ran out, in fair parts for their projects: those of p_projects; or (null) those of the
 -- leases that ran out first, p_first, and others that are looked for behind a random id, as one person's must not hide them.
--- The orders by project say which index is read: for few leases of a project the planner may read all that there are.
+-- The orders by project say which index is read: for few leases of a project the planner may read all that there are. In a
+-- project at rest no attempt is the last.
 create function private.expired_tasks(p_projects uuid[], p_first uuid)
 returns table (id uuid, project_id uuid, lease_expires_at timestamptz, is_last_attempt boolean)
 language plpgsql
@@ -72,8 +73,9 @@ begin
   end if;
 
   return query
-  select e.id, p.id, e.lease_expires_at, e.attempt >= e.max_attempts
+  select e.id, p.id, e.lease_expires_at, e.attempt >= e.max_attempts and o.status = 'active'
   from unnest(v_projects) as p (id)
+  join public.projects as o on o.id = p.id
   cross join lateral (
     select t.id, t.lease_expires_at, t.attempt, t.max_attempts from public.agent_tasks as t
     where t.status = 'running' and t.project_id between p.id and p.id and t.lease_expires_at < now()
@@ -83,7 +85,8 @@ begin
 end
 $$;
 
--- Of these tasks, those with attempts left are pending again.
+-- Of these tasks, those with attempts left are pending again. Of a project at rest all are, and the attempt is given back: no
+-- worker could have kept it.
 drop function private.return_expired_tasks(uuid[]);
 create function private.return_expired_tasks(p_ids uuid[])
 returns void
@@ -94,14 +97,19 @@ set search_path = ''
 as $$
 begin
   with expired as (
-    select t.id from public.agent_tasks as t
-    where t.id = any (p_ids) and t.status = 'running' and t.lease_expires_at < now() and t.attempt < t.max_attempts
-    for no key update skip locked
+    select t.id, t.attempt, o.status <> 'active' as is_at_rest
+    from public.agent_tasks as t
+    join public.projects as o on o.id = t.project_id
+    where t.id = any (p_ids) and t.status = 'running' and t.lease_expires_at < now()
+      and (t.attempt < t.max_attempts or o.status <> 'active')
+    for no key update of t skip locked
   ), returned as (
-    update public.agent_tasks as t set status = 'pending', available_at = t.lease_expires_at, lease_expires_at = null, lease_digest = null
+    update public.agent_tasks as t
+    set status = 'pending', attempt = e.attempt - e.is_at_rest::integer, available_at = t.lease_expires_at, lease_expires_at = null,
+      lease_digest = null
     from expired as e
     where t.id = e.id
-    returning t.workflow_execution_id, t.project_id, t.id, t.worker_id, t.attempt
+    returning t.workflow_execution_id, t.project_id, t.id, t.worker_id, e.attempt
   )
   insert into public.execution_events (workflow_execution_id, project_id, task_id, type, data)
   select r.workflow_execution_id, r.project_id, r.id, 'task.expired', jsonb_build_object('attempt', r.attempt, 'worker_id', r.worker_id)
