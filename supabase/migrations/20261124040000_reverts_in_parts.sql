@@ -173,6 +173,8 @@ begin
     returning *
   )
   select jsonb_agg(to_jsonb(a) order by a.file_path) into v_reverted from added as a;
+  -- Here and not at the commit, which would read all texts for each where the session planned it when there were next to none.
+  set constraints public.code_artifacts_content_is_stored immediate;
   return jsonb_build_object(
     'reverted', coalesce(v_reverted, '[]'), 'kept', coalesce(v_kept, '[]'), 'next_after', v_next_after
   );
