@@ -1356,7 +1356,7 @@ export type Database = {
       "restore_artifact": { Args: { "artifact_id": string }; Returns: Json };
       "retry_execution": { Args: { "execution_id": string; "reason"?: string }; Returns: Json };
       "return_download": { Args: { "share_id": string }; Returns: Json };
-      "revert_execution": { Args: { "execution_id": string }; Returns: Json };
+      "revert_execution": { Args: { "after"?: string; "execution_id": string; "limit"?: number }; Returns: Json };
       "revoke_invitation": { Args: { "invitation_id": string }; Returns: Json };
       "revoke_share": { Args: { "share_id": string }; Returns: Json };
       "roll_back_workflow": { Args: { "to_version": number; "workflow_id": string }; Returns: Json };

@@ -155,16 +155,27 @@ export const revertExecution = operation({
   name: "revert_execution",
   method: "POST",
   path: "/revert-execution",
-  summary: "Undo what an execution wrote, path by path, wherever nobody else has written since.",
+  summary:
+    "Undo what an execution wrote, path by path, wherever nobody else has written since. Of many paths the first " +
+    "are undone, and the next part begins behind next_after.",
   callers: ["user", "secret"],
   body: "json",
-  input: () => z.object({ execution_id: id() }),
+  input: () =>
+    z.object({
+      execution_id: id(),
+      /** The path after which the part begins. */
+      after: z.string().max(1024).optional(),
+      /** Only so many paths, at once or not at all; where absent up to 40,000 over HTTP, in parts of 10,000. */
+      limit: z.int().min(1).max(10_000).optional(),
+    }),
   output: () =>
     z.object({
       /** The new versions, one for each path that is as it was before the execution. */
       reverted: z.array(artifactVersion()),
       /** The paths that were left alone, and why. */
       kept: z.array(keptPath()),
+      /** The next part's `after`; null where all paths have been looked at. */
+      next_after: z.string().nullable(),
     }),
   statuses: [200],
   errors: ["forbidden", "project_not_found", "execution_not_found", "execution_still_running", "project_not_active"],

@@ -13,6 +13,8 @@ export interface Conflict {
   file_path: string;
   /** What the caller wanted to save. */
   content: string;
+  /** And beside the text, without what was as in the version it was made from: there somebody else's change stays. */
+  fields: Omit<SaveInput, "file_path" | "content" | "base_version" | "on_conflict">;
   base_version: number;
   head_version: number;
   /** The text as it is now; null where it could not be read. */
@@ -35,7 +37,7 @@ export interface UseArtifacts {
   open(filePath: string): Promise<Artifact>;
   /** Shows the new version at once and takes it back when it is refused; throws the refusal. */
   save(input: SaveInput): Promise<OutputOf<"saveArtifact">>;
-  /** Saves this text as the answer to a conflict, on top of what stands there now. */
+  /** Saves this text, with the fields of the conflict, as the answer to it, on top of what stands there now. */
   resolve(conflict: Conflict, content: string): Promise<OutputOf<"saveArtifact">>;
   /** Forgets a conflict: what stands there stays. */
   dismiss(conflict: Conflict): void;
@@ -44,10 +46,13 @@ export interface UseArtifacts {
 function conflictOf(input: SaveInput, error: GenesisError): Conflict {
   const { details } = error;
   const head = details.head as { content?: string } | undefined;
+  const { file_path, content, base_version = 0, on_conflict: _, ...fields } = input;
+  for (const name of (details.unchanged ?? []) as (keyof typeof fields)[]) delete fields[name];
   return {
-    file_path: input.file_path,
-    content: input.content,
-    base_version: input.base_version ?? 0,
+    file_path,
+    content,
+    fields,
+    base_version,
     head_version: Number(details.head_version),
     head_content: head?.content ?? null,
     mergeable: details.mergeable === true,
@@ -131,8 +136,8 @@ export function useArtifacts(projectId: string): UseArtifacts {
     open: useCallback((filePath: string) => genesis.project(projectId).readArtifact(filePath), [genesis, projectId]),
     save,
     resolve: useCallback(
-      ({ file_path, head_version }: Conflict, content: string) =>
-        save({ file_path, content, base_version: head_version }),
+      ({ file_path, head_version, fields }: Conflict, content: string) =>
+        save({ ...fields, file_path, content, base_version: head_version }),
       [save],
     ),
     dismiss: useCallback(({ file_path }: Conflict) => forget(file_path), [forget]),

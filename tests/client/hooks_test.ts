@@ -195,6 +195,25 @@ testInBrowser(
   },
 );
 
+testInBrowser(
+  "what is saved as the answer to a conflict has the fields that were changed with the text, and keeps the other's",
+  async ({ open }) => {
+    const { project, shown, editor } = await arrange();
+    const file = { project_id: project.id, file_path: "plan.md" };
+    await editor.saveArtifact({ ...file, content: "first" });
+    const page = await open(project.owner, "Olga", shown);
+    await page.click("#files button");
+    await page.fill("#text", "mine");
+    await editor.saveArtifact({ ...file, content: "theirs", type: "component" });
+    // The page calls its language, type and metadata what it always does: the type as it was before.
+    await page.click("#save");
+    await page.click(".mine");
+    await see(page, "#files li.sent", "version 3");
+    const { language, type, metadata } = await editor.project(project.id).readArtifact("plan.md");
+    assertEquals({ language, type, metadata }, { language: "markdown", type: "component", metadata: { by: "page" } });
+  },
+);
+
 testInBrowser("a browser that loses its network for a while misses nothing", async ({ open }) => {
   const { project, shown, owner, worker } = await arrange();
   const page = await open(project.viewer, "Vera", shown);

@@ -123,6 +123,17 @@ Deno.test("save_artifact: a moved file is artifact_conflict with base, head and 
   assertEquals(details.mergeable, false);
 });
 
+Deno.test("save_artifact: a conflict says what was sent beside the text as it is in the base", async () => {
+  const project = await fresh();
+  const fields = { name: "Plan", type: "snippet", metadata: { by: { whom: "Ada" }, at: 1 } };
+  await save(project.editor, project, { content: "one\n", language: "markdown", ...fields });
+  await save(project.owner, project, { content: "two\n" });
+  const sent = { name: "Plan", language: "text", metadata: { at: 1, by: { whom: "Ada" } } };
+  const reply = await save(project.editor, project, { content: "three\n", base_version: 1, ...sent });
+  assertRefused(reply, "artifact_conflict");
+  assertEquals(reply.body.error.details.unchanged, ["name", "metadata"]);
+});
+
 Deno.test("save_artifact: with the head as its base a save goes through", async () => {
   const project = await fresh();
   await save(project.editor, project, { content: "one" });

@@ -61,6 +61,9 @@ async function workOut(context: AppContext, attempt: Attempt, error: OperationEr
   const mergeable = base !== undefined && merged !== null && !head.is_deleted &&
     new TextEncoder().encode(merged).length <= MEBIBYTE;
   const { version: head_version, content, is_deleted, created_by, created_at } = head;
+  const unchanged = base && "version" in base
+    ? ATTRIBUTES.filter((attribute) => isDeepStrictEqual(attempt[attribute], base[attribute]))
+    : [];
   const refusal = () => {
     const details = {
       file_path,
@@ -70,14 +73,12 @@ async function workOut(context: AppContext, attempt: Attempt, error: OperationEr
       head: { version: head_version, content, is_deleted, created_by, created_at },
       hunks: hunks(),
       mergeable,
+      unchanged,
     };
     const message = base
       ? `The file is at version ${head_version}; your change was based on version ${base_version}.`
       : `There is no version ${base_version} of this file: its head is ${head_version}.`;
     return new OperationError("artifact_conflict", message, details, { cause: error });
   };
-  const unchanged = base && "version" in base
-    ? ATTRIBUTES.filter((attribute) => isDeepStrictEqual(attempt[attribute], base[attribute]))
-    : [];
   return { headVersion: head_version, merged: mergeable ? merged : null, unchanged, refusal };
 }

@@ -24,7 +24,11 @@ export const finish = route(
 async function finishOnce(input: { file_id: string }, context: AppContext): Promise<Answer> {
   const { file, stored_mime_type } = checked().parse(await callDoor(context, "check_upload", input));
   if (file.status === "ready") return { body: { file, ...await linkFor(context, file) } };
-  const found = await inspectObject(file);
+  const found = await inspectObject(file).catch(async (error) => {
+    // What was given up or deleted in the middle is gone, and no fault of Storage's: the database, asked again, says so.
+    await callDoor(context, "check_upload", input);
+    throw error;
+  });
   try {
     const mime_type = await typeOf(file, stored_mime_type ?? "", found);
     const finished = { file_id: file.id, file_size: found.size, sha256: found.sha256, mime_type };

@@ -135,7 +135,9 @@ function Editor({ files }: { files: ReturnType<typeof useArtifacts> }) {
     event.preventDefault();
     if (!edited) return;
     const { path, version, text } = edited;
-    await files.save({ file_path: path, content: text, base_version: version }).then(() => setEdited(null), shown);
+    const fields = { language: "markdown", type: "file" as const, metadata: { by: "page" } };
+    await files.save({ file_path: path, content: text, base_version: version, ...fields })
+      .then(() => setEdited(null), shown);
   };
   return (
     <>

@@ -58,6 +58,7 @@ const operations: Record<string, Begin> = {
     return (sql) => sql`select public.restore_artifact(artifact_id := ${id}::uuid)`;
   },
   async revert_execution() {
+    await save(db, project, "reverted.txt", "old");
     const { execution } = await runTask(db, project, [{ file_path: "reverted.txt", content: "new" }]);
     return (sql) => sql`select public.revert_execution(execution_id := ${execution}::uuid)`;
   },
@@ -80,10 +81,7 @@ for (const [name, begin] of Object.entries(operations)) {
     }, false),
         set_config('role', 'authenticated', false)`;
     const call = await begin();
-    // Not to the commit: what is checked there is planned by the session and not by the operation.
-    await explained.sql`begin`;
     const plans = await explained.plansInside(() => call(explained.sql));
-    await explained.sql`rollback`;
     const whole = plans.flatMap((plan) =>
       nodesOf(plan.Plan)
         .filter((node) => node["Node Type"] === "Seq Scan" && node["Actual Loops"] > 0)

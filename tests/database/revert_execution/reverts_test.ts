@@ -241,7 +241,7 @@ Deno.test("a file that was deleted before the execution made it is deleted again
 Deno.test("an execution that wrote nothing reverts nothing", async () => {
   const project = await createProject(db);
   const { execution } = await runTask(db, project, []);
-  assertEquals(await revert(project, execution), { reverted: [], kept: [] });
+  assertEquals(await revert(project, execution), { reverted: [], kept: [], next_after: null });
 });
 
 Deno.test("a save that is under way is seen: the path is kept and not overwritten", async () => {
@@ -291,6 +291,36 @@ Deno.test("ten thousand paths are reverted at once, with at most one lock per gr
   const [row] = await db.sql`
     select count(*)::int as n from pg_locks where locktype = 'advisory' and pid = ${transaction.pid}`;
   assertEquals(row?.n > 0 && row.n <= 256, true, `It holds ${row?.n} locks`);
+});
+
+Deno.test("a part ends after as many paths as were asked for, and the next begins behind it", async () => {
+  const project = await createProject(db);
+  const { execution } = await runTask(
+    db,
+    project,
+    ["b", "d", "a", "c"].map((file_path) => ({ file_path, content: "new" })),
+  );
+  await save(db, project, "b", "mine");
+  const part = async (after?: string) => {
+    const args = { execution_id: execution, limit: 2, ...after === undefined ? {} : { after } };
+    const { reverted, kept, next_after } = await db.rpc(project.editor.actor, "revert_execution", args);
+    const names = (list: { file_path: string }[]) => list.map((each) => each.file_path);
+    return [names(reverted), names(kept), next_after];
+  };
+  assertEquals(await part(), [["a"], ["b"], "b"]);
+  assertEquals(await files(db, project), { b: "mine", c: "new", d: "new" });
+  assertEquals(await part("b"), [["c", "d"], [], null]);
+  assertEquals(await files(db, project), { b: "mine" });
+});
+
+Deno.test("a part has at most ten thousand paths", async () => {
+  const project = await createProject(db);
+  const { execution } = await runTask(db, project, []);
+  const refusal = await db.refusal(project.editor.actor, "revert_execution", {
+    execution_id: execution,
+    limit: 10_001,
+  });
+  assertEquals(refusal.code, "validation_failed");
 });
 
 Deno.test("an execution that still runs is execution_still_running", async () => {
