@@ -60,6 +60,7 @@ export const acceptInvitation = operation({
     }),
   statuses: [200],
   errors: [
+    "too_many_projects",
     "invitation_not_found",
     "invitation_expired",
     "invitation_not_pending",
