@@ -47,11 +47,11 @@ const BODIES: [string, string, (body: ReadableStream<Uint8Array>) => Promise<unk
 ];
 
 for (const [claim, begin, receive] of BODIES) {
-  Deno.test(`pace: ${claim} that does not go on is request_timeout after twenty seconds`, async () => {
+  Deno.test(`pace: ${claim} that does not go on is request_timeout after a minute`, async () => {
     let isOver = false;
     const received = receive(stalledBody(begin).body).finally(() => isOver = true);
     const refused = assertRejects(() => received, OperationError, SLOW);
-    await eventually(() => Promise.resolve(letPass(21)), () => isOver);
+    await eventually(() => Promise.resolve(letPass(61)), () => isOver);
     await refused;
   });
 }
@@ -66,13 +66,13 @@ Deno.test("pace: who sends drop by drop gains no time by it, and who is slow is 
   const received = receiveBody(request(slow.body, {}), 9_000_000, "b", size);
   for (let times = 0; times < 3; times++) {
     await new Promise((resolve) => setTimeout(resolve));
-    letPass(8);
+    letPass(25);
     dripping.feed(" ");
-    slow.feed(" ".repeat(40_000));
+    slow.feed(" ".repeat(120_000));
   }
   await refused;
   slow.end();
-  assertEquals(await received, 120_001);
+  assertEquals(await received, 360_001);
 });
 
 Deno.test("pace: a large answer comes whole, and tells its size", async () => {
@@ -82,12 +82,12 @@ Deno.test("pace: a large answer comes whole, and tells its size", async () => {
   assertEquals(await new Response(body).json(), { text });
 });
 
-Deno.test("pace: an answer that nobody takes breaks off after twenty seconds, and one that is a stream ends its source", async () => {
+Deno.test("pace: an answer that nobody takes breaks off at last, and one that is a stream ends its source", async () => {
   const { body } = jsonBody("x".repeat(1_000_000), () => "sleeper");
   let isEnded = false;
   const source = new ReadableStream<Uint8Array<ArrayBuffer>>({ cancel: () => void (isEnded = true) });
   const readers = [new Response(body), new Response(pacedStream(source))].map(({ body }) => body?.getReader());
-  letPass(21);
+  letPass(151);
   await eventually(() => Promise.resolve(isEnded), Boolean);
   for (const reader of readers) await reader?.read().then(() => assert(false, "It went on"), () => {});
 });

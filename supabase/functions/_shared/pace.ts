@@ -1,8 +1,8 @@
 // Whoever sends a body, or takes an answer, has something of the process held meanwhile: a place, or the memory for it.
 // So they are waited for, but not for ever, and who goes on in drops gains no time by it.
 
-/** How long nothing may come, in milliseconds. */
-const PATIENCE_MS = 20_000;
+/** How long nothing of a body may come, in milliseconds: what is usual among servers, for phones on bad lines. */
+const PATIENCE_MS = 60_000;
 
 /** What moves brings back that much of the patience: at four bytes in a millisecond nobody is ever given up. */
 const BYTES_PER_MS = 4;
@@ -21,12 +21,14 @@ function look(): void {
 
 /** How the other side keeps up. Only the time in which it is waited for counts. */
 export class Pace {
-  #patience = PATIENCE_MS;
+  #patience: number;
   #since = 0;
   isLate = false;
 
   /** @param giveUp is called once, when they are too late */
-  constructor(readonly giveUp: () => void) {}
+  constructor(readonly giveUp: () => void, readonly patience = PATIENCE_MS) {
+    this.#patience = patience;
+  }
 
   /** From here on the other side is waited for. */
   wait(): void {
@@ -39,7 +41,7 @@ export class Pace {
   moved(bytes: number): void {
     if (!waiting.delete(this)) return;
     const waited = performance.now() - this.#since;
-    this.#patience = Math.min(PATIENCE_MS, this.#patience - waited + bytes / BYTES_PER_MS);
+    this.#patience = Math.min(this.patience, this.#patience - waited + bytes / BYTES_PER_MS);
   }
 
   look(): void {

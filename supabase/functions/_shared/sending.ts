@@ -6,6 +6,12 @@ import { Pace } from "./pace.ts";
 const LARGE_BYTES = 262_144;
 const CHUNK_BYTES = 65_536;
 
+/**
+ * The system takes megabytes ahead of the reader, and the next ones when a third of them is read: at thirty kilobytes a
+ * second that takes two minutes, in which nothing seems to move.
+ */
+const PATIENCE_MS = 150_000;
+
 /** One may be of any size; with several that are more together, their reader waits for the answer to anything else. */
 const MAX_BYTES = 16_777_216;
 
@@ -41,7 +47,7 @@ function paced(
 ): ReadableStream<Uint8Array<ArrayBuffer>> {
   let size = 0;
   let stop = () => {};
-  const pace = new Pace(() => stop());
+  const pace = new Pace(() => stop(), PATIENCE_MS);
   const finish = Promise.withResolvers<void>();
   finish.promise.then(end);
   return new ReadableStream<Uint8Array<ArrayBuffer>>({
