@@ -3,6 +3,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { receiveBody } from "../../supabase/functions/_shared/body.ts";
 import { OperationError } from "../../supabase/functions/_shared/errors.ts";
+import { Pace } from "../../supabase/functions/_shared/pace.ts";
 import { jsonBody, pacedStream } from "../../supabase/functions/_shared/sending.ts";
 import { createTurns } from "../../supabase/functions/_shared/turns.ts";
 import { receiveFile } from "../../supabase/functions/upload-file/multipart.ts";
@@ -55,6 +56,31 @@ for (const [claim, begin, receive] of BODIES) {
     await refused;
   });
 }
+
+Deno.test("pace: a form that does not go on while others wait for its place is given up after ten seconds", async () => {
+  const inTurn = createTurns(2);
+  const limits = { ...LIMITS, isHurried: inTurn.isCrowded };
+  let begun = 0;
+  const receive = () =>
+    receiveFile(request(stalledBody(FILE).body, FORM), limits, (_, { bytes }) => {
+      begun++;
+      return bytes.sample;
+    });
+  const stalled = ["a", "b"].map((holder) => assertRejects(() => inTurn(holder, receive), OperationError, SLOW));
+  await eventually(() => Promise.resolve(begun), (begun) => begun === 2);
+  assertEquals(inTurn.isCrowded(), false);
+  const waiting = inTurn("c", () => Promise.resolve("had its turn"));
+  letPass(11);
+  const { promise: isLookedAt, resolve } = Promise.withResolvers<void>();
+  new Pace(resolve, 0).wait();
+  await isLookedAt;
+  const patience = new Promise((resolve) => setTimeout(resolve, 5000, "still waits"));
+  assertEquals(await Promise.race([waiting, patience]), "had its turn");
+  let isOver = false;
+  const all = Promise.all(stalled).then(() => isOver = true);
+  await eventually(() => Promise.resolve(letPass(61)), () => isOver);
+  await all;
+});
 
 Deno.test("pace: who sends drop by drop gains no time by it, and who is slow is waited for", async () => {
   const [dripping, slow] = [stalledBody("{"), stalledBody("{")];

@@ -4,6 +4,9 @@
 /** How long nothing of a body may come, in milliseconds: what is usual among servers, for phones on bad lines. */
 const PATIENCE_MS = 60_000;
 
+/** The same where others wait for what is held meanwhile. */
+const HURRY_MS = 10_000;
+
 /** What moves brings back that much of the patience: at four bytes in a millisecond nobody is ever given up. */
 const BYTES_PER_MS = 4;
 
@@ -25,8 +28,11 @@ export class Pace {
   #since = 0;
   isLate = false;
 
-  /** @param giveUp is called once, when they are too late */
-  constructor(readonly giveUp: () => void, readonly patience = PATIENCE_MS) {
+  /**
+   * @param giveUp is called once, when they are too late
+   * @param isHurried do others wait for what is held meanwhile?
+   */
+  constructor(readonly giveUp: () => void, readonly patience = PATIENCE_MS, readonly isHurried = () => false) {
     this.#patience = patience;
   }
 
@@ -45,7 +51,8 @@ export class Pace {
   }
 
   look(): void {
-    if (performance.now() - this.#since <= this.#patience) return;
+    const patience = this.isHurried() ? Math.min(this.#patience, HURRY_MS) : this.#patience;
+    if (performance.now() - this.#since <= patience) return;
     waiting.delete(this);
     this.isLate = true;
     this.giveUp();

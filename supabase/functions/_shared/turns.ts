@@ -34,7 +34,7 @@ export function createTurns(places: number, isAnswered = false) {
     }
   }
 
-  return async function inTurn<Result>(holder: string | undefined, work: () => Promise<Result>): Promise<Result> {
+  async function inTurn<Result>(holder: string | undefined, work: () => Promise<Result>): Promise<Result> {
     if (mayBegin({ holder })) move(holder, 1);
     else await new Promise<void>((begin) => waiting.push({ holder, begin }));
     try {
@@ -43,7 +43,11 @@ export function createTurns(places: number, isAnswered = false) {
       move(holder, -1);
       beginWaiting();
     }
-  };
+  }
+
+  /** Does somebody wait while all places are taken? Who only has too many of their own waits beside free ones. */
+  const isCrowded = () => free === 0 && waiting.length > 0;
+  return Object.assign(inTurn, { isCrowded });
 }
 
 /** What smaller bodies take does not count. */

@@ -42,7 +42,7 @@ function invalid(path: string, message: string, cause?: unknown): OperationError
  */
 export async function receiveFile<Result>(
   request: Request,
-  { maxFileBytes, maxBodyBytes }: { maxFileBytes: number; maxBodyBytes: number },
+  { maxFileBytes, maxBodyBytes, isHurried }: { maxFileBytes: number; maxBodyBytes: number; isHurried?: () => boolean },
   store: (fields: Record<string, string>, file: IncomingFile) => Promise<Result>,
 ): Promise<Result> {
   const type = request.headers.get("content-type") ?? "";
@@ -96,7 +96,7 @@ export async function receiveFile<Result>(
 
   // As few promises as can be: seven hundred chunks would leave enough of them to grow the heap.
   const body = openBody(request.body);
-  const pace = new Pace(() => void body.cancel());
+  const pace = new Pace(() => void body.cancel(), undefined, isHurried);
   const next = () => {
     pace.wait();
     return body.next().then((chunk) => {
