@@ -13,6 +13,7 @@ export const ERROR_CODES = {
   forbidden: { status: 403, meaning: "You may see this, but your role does not allow it." },
   route_not_found: { status: 404, meaning: "The function has no such route." },
   method_not_allowed: { status: 405, meaning: "The route exists, but not for this method; see the `allow` header." },
+  request_timeout: { status: 408, meaning: "The body did not come, or came too slowly; send it again." },
   payload_too_large: { status: 413, meaning: "The body, or one of its parts, is larger than allowed." },
   unsupported_media_type: { status: 415, meaning: "The content type is not the one this route takes." },
   validation_failed: {
@@ -23,7 +24,11 @@ export const ERROR_CODES = {
   unavailable: { status: 503, meaning: "A service this needs did not answer; try again." },
   project_not_found: { status: 404, meaning: "No such project, or you are not a member of it." },
   project_not_active: { status: 409, meaning: "The project is archived or deleted, so nothing in it can change." },
-  too_many_projects: { status: 429, meaning: "One person holds at most 1,000 projects; delete some, or pass them on." },
+  too_many_projects: {
+    status: 429,
+    meaning:
+      "One person holds at most 1,000 projects, and is a member of at most 5,000; delete, pass on or leave some.",
+  },
   workflow_not_found: { status: 404, meaning: "No such workflow, or you are not a member of its project." },
   workflow_version_not_found: { status: 404, meaning: "The workflow has no such published version." },
   workflow_invalid: { status: 422, meaning: "The graph cannot be published; `details.faults` names every fault." },

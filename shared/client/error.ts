@@ -30,7 +30,7 @@ export class GenesisError extends Error {
 
   /** Would the same request, sent again later, have a chance? */
   get isTransient(): boolean {
-    return this.status >= 500;
+    return this.status >= 500 || this.code === "request_timeout";
   }
 }
 
@@ -41,6 +41,7 @@ export function codeOfStatus(status: number): ErrorCode {
   if (status === 401) return "unauthorized";
   if (status === 403) return "forbidden";
   if (status === 404) return "route_not_found";
+  if (status === 408) return "request_timeout";
   if (status === 413) return "payload_too_large";
   if (status === 429 || status >= 502) return "unavailable";
   return status >= 500 ? "internal" : "validation_failed";

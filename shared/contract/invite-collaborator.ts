@@ -21,6 +21,9 @@ export const invitation = lazy(() =>
   })
 );
 
+/** As zod has it, and with the ends of names that countries have in letters of their own, which are written `xn--…`. */
+const EMAIL = /^(?:[\w'+-]+\.)*[\w'+-]*[\w+-]@(?:[a-z\d][a-z\d-]*\.)+(?:[a-z]{2,}|xn--[a-z\d-]+)$/i;
+
 export const inviteCollaborator = operation({
   name: "invite_collaborator",
   method: "POST",
@@ -28,7 +31,7 @@ export const inviteCollaborator = operation({
   summary: "Invite an address by mail. The answer does not tell whether it has an account.",
   callers: ["user", "secret"],
   body: "json",
-  input: () => z.object({ project_id: id(), email: z.email().max(320), role: role() }),
+  input: () => z.object({ project_id: id(), email: z.email({ pattern: EMAIL }).max(320), role: role() }),
   output: () => z.object({ invitation: invitation() }),
   statuses: [201],
   errors: ["forbidden", "project_not_found", "project_not_active", "too_many_invitations", "unavailable"],
@@ -60,6 +63,7 @@ export const acceptInvitation = operation({
     }),
   statuses: [200],
   errors: [
+    "too_many_projects",
     "invitation_not_found",
     "invitation_expired",
     "invitation_not_pending",

@@ -20,6 +20,8 @@ export interface OperationHead {
   readonly statuses: readonly (200 | 201 | 204 | 302)[];
   /** Refusals beyond the ones every route has. */
   readonly errors: readonly ErrorCode[];
+  /** A GET that counts, so that a HEAD of it, which asks for nothing of that, is refused. */
+  readonly counts?: true;
   /** Largest body in bytes; 1 MiB where absent. */
   readonly maxBodyBytes?: number;
 }

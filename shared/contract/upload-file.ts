@@ -39,9 +39,11 @@ export const file = lazy(() =>
   })
 );
 
+const NO_TYPE = "is not a media type such as image/png; application/octet-stream has the bytes say which it is";
+
 /** A type and a subtype; parameters such as a charset may follow. Storage would take what is called a form for one. */
 export const mediaType = () =>
-  z.string().max(255).regex(/^[\w.+-]+\/[\w.+-]+(\s*;.*)?$/, "is not a media type")
+  z.string().max(255).regex(/^[\w.+-]+\/[\w.+-]+(\s*;.*)?$/, NO_TYPE)
     .refine((type) => !/^multipart\/form-data/i.test(type), "is what a form is, and no file");
 
 const named = () => ({
@@ -247,6 +249,7 @@ export const openShare = operation({
   input: () => z.object({ token: z.string().max(200) }),
   output: () => z.null(),
   statuses: [302],
+  counts: true,
   errors: ["share_not_found", "share_expired", "unavailable"],
 });
 

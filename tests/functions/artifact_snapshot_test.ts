@@ -66,6 +66,18 @@ Deno.test("artifact_snapshot: as of an execution, page after page", async () => 
   assertEquals([textsOf(second.files), second.next_after], [{ c: "made c" }, null]);
 });
 
+Deno.test("artifact_snapshot: a HEAD is answered as a GET would be, without what it brings", async () => {
+  const project = await fresh();
+  await save(project, "a", "x");
+  for (const format of ["json", "zip"]) {
+    const url = `${stack.url}/functions/v1/${path}?${new URLSearchParams({ project_id: project.id, format })}`;
+    const headers = { apikey: stack.publishableKey, authorization: `Bearer ${project.viewer.token}` };
+    const head = await fetch(url, { method: "HEAD", headers });
+    const type = format === "zip" ? "application/octet-stream" : "application/json";
+    assertEquals([head.status, head.headers.get("content-type"), await head.text()], [200, type, ""]);
+  }
+});
+
 Deno.test("artifact_snapshot: refusals come as JSON, for a zip too", async () => {
   const project = await fresh();
   for (const format of ["json", "zip"]) {

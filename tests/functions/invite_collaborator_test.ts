@@ -105,6 +105,12 @@ Deno.test("invite_collaborator: an address is one address however it is written"
   assertEquals(invitation.email, email);
 });
 
+Deno.test("invite_collaborator: an address may end in a name that its country writes in its own letters", async () => {
+  const project = await fresh();
+  const email = `${crypto.randomUUID()}@xn--80ak6aa92e.xn--p1ai`;
+  assertEquals((await invite(project.owner, project, email)).body.invitation?.email, email);
+});
+
 Deno.test("invite_collaborator: a project's name can put neither markup nor a header into the mail", async () => {
   const project = await fresh();
   const name = '<img src=x onerror="alert(1)">\r\nBcc: all@example.com';

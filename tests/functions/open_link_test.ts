@@ -28,6 +28,14 @@ Deno.test("open_link: whoever has the link gets the bytes, and nobody on the way
   assertEquals(await (await fetch(url)).text(), "some text");
 });
 
+Deno.test("open_link: a HEAD, as download managers send it first, says where the link leads, and what is there", async () => {
+  const url = await linkOf(await fresh());
+  const head = await fetch(url, { method: "HEAD", redirect: "manual" });
+  assertEquals([head.status, await head.text()], [302, ""]);
+  const followed = await fetch(url, { method: "HEAD" });
+  assertEquals([followed.status, followed.headers.get("content-length")], [200, "9"]);
+});
+
 Deno.test("open_link: a part of the bytes can be asked for", async () => {
   const response = await fetch(await linkOf(await fresh()), { headers: { range: "bytes=5-8" } });
   assertEquals([response.status, await response.text()], [206, "text"]);

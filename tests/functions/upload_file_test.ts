@@ -93,6 +93,13 @@ for (const path of ["../up", "/abs", "a//b", ""]) {
   });
 }
 
+Deno.test("upload_file: a part of the type image/*, as some apps send it, is told what to say instead", async () => {
+  const body = form(["project_id", (await fresh()).id], ["file", new File(["x"], "x", { type: "image/*" })]);
+  const reply = await call((await team()).editor, "upload-file", body);
+  assertRefused(reply, "validation_failed");
+  assertMatch(reply.body.error.details.fields[0].message, /image\/png; application\/octet-stream has the bytes say/);
+});
+
 const NAMES: [string, string][] = [
   ["日本 ü.txt", "日本 ü.txt"],
   ["../../etc/passwd", "passwd"],

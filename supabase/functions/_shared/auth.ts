@@ -107,3 +107,8 @@ export function callerId(context: AppContext): string | null {
   const { authMode, jwtClaims } = context.var.supabaseContext;
   return authMode === "secret" ? null : jwtClaims?.sub ?? null;
 }
+
+/** Whose places and answers it counts to: a person's, and nobody's for a worker, or before it is known who calls. */
+export function holderOf(context: AppContext): string | undefined {
+  return context.var.supabaseContext ? callerId(context) ?? undefined : undefined;
+}

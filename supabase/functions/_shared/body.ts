@@ -2,6 +2,7 @@
 import type * as z from "zod";
 import { MEBIBYTE } from "../../../shared/contract/values.ts";
 import { OperationError } from "./errors.ts";
+import { Pace } from "./pace.ts";
 import { findUnstorable } from "./text.ts";
 import { inReadingTurn, LARGE_BYTES } from "./turns.ts";
 
@@ -31,9 +32,27 @@ const brokeOff = (cause: unknown): never => {
   throw new OperationError("malformed_json", "The body broke off before it was whole.", {}, { cause });
 };
 
+/** What a body is refused with whose sender is not waited for any longer. */
+export const tooLate = () => new OperationError("request_timeout", "The body did not come, or came too slowly.");
+
+/** A body in one step. One that does not come is left behind: what comes of it after the answer is nobody's. */
+async function readSmall(request: Request): Promise<Uint8Array<ArrayBuffer>> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  const pace = new Pace(() => reject(tooLate()));
+  pace.wait();
+  const whole = request.bytes().catch(brokeOff);
+  try {
+    return await Promise.race([whole, promise]);
+  } finally {
+    pace.moved(0);
+    whole.catch(() => {});
+  }
+}
+
 /** A body as it comes, in one buffer: never much larger than what has come, however much was told. */
 class IncomingBody {
-  readonly #chunks: AsyncIterator<Uint8Array>;
+  readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
+  readonly #pace = new Pace(() => void this.#reader.cancel().catch(() => {}));
   readonly #told: number;
   #bytes = new Uint8Array(FIRST_BYTES);
   #size = 0;
@@ -42,7 +61,7 @@ class IncomingBody {
   constructor(request: Request, readonly maxBytes: number) {
     this.#told = toldBytes(request);
     if (this.#told > maxBytes) throw this.#tooLarge();
-    this.#chunks = (request.body ?? new Blob([]).stream())[Symbol.asyncIterator]();
+    this.#reader = (request.body ?? new Blob([]).stream()).getReader();
   }
 
   #tooLarge = () => new OperationError("payload_too_large", `The body may have at most ${this.maxBytes} bytes.`);
@@ -50,7 +69,10 @@ class IncomingBody {
   /** Reads until more than so many bytes are there, or all; `payload_too_large` as soon as there is one too many. */
   async readBeyond(bytes: number): Promise<void> {
     while (!this.isWhole && this.#size <= bytes) {
-      const { done, value } = await this.#chunks.next().catch(brokeOff);
+      this.#pace.wait();
+      const { done, value } = await this.#reader.read().catch(brokeOff);
+      this.#pace.moved(value?.byteLength ?? 0);
+      if (this.#pace.isLate) throw tooLate();
       if (done) this.isWhole = true;
       else this.#append(value);
     }
@@ -72,8 +94,9 @@ class IncomingBody {
 
   /** Reads no more of it, and gives back what is still held. */
   async drop(): Promise<void> {
+    this.#pace.moved(0);
     if (!this.#bytes.buffer.detached) this.#bytes.buffer.transfer(0);
-    if (!this.isWhole) await this.#chunks.return?.().catch(() => {});
+    if (!this.isWhole) await this.#reader.cancel().catch(() => {});
   }
 }
 
@@ -88,7 +111,7 @@ export async function receiveBody<Result>(
   use: (bytes: Uint8Array<ArrayBuffer>) => Promise<Result>,
 ): Promise<Result> {
   const told = toldBytes(request);
-  if (told > 0 && told <= Math.min(SMALL_BYTES, maxBytes)) return await use(await request.bytes().catch(brokeOff));
+  if (told > 0 && told <= Math.min(SMALL_BYTES, maxBytes)) return await use(await readSmall(request));
   const body = new IncomingBody(request, maxBytes);
   try {
     await body.readBeyond(LARGE_BYTES);

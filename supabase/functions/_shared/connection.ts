@@ -28,7 +28,7 @@ let pausedUntil = 0;
 
 /** A few, as every instance of a function has its own: statements are short, and more of them wait in line. */
 const CONNECTIONS = 4;
-const inTurn = createTurns(CONNECTIONS);
+const inTurn = createTurns(CONNECTIONS, true);
 
 /** The library, loaded by the first call: what never asks the database does not wait for it. */
 const library = lazy(async () => (await import("postgres")).default);

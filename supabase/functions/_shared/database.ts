@@ -7,11 +7,15 @@ import type { AppContext } from "./auth.ts";
 import { callAs, type Caller, isConnectable, isRefusal, NoConnection } from "./connection.ts";
 import { env } from "./env.ts";
 import { fromDatabase, OperationError } from "./errors.ts";
+import { createTurns } from "./turns.ts";
 
 type Doors = Database["public"]["Functions"];
 
 /** Who opens links and shares has no account: all of them share their turns. */
 const VISITORS = "visitors";
+
+/** The Data API has its own connections; but what one person asks must not be answered faster than it is read. */
+const inApiTurn = createTurns(16, true);
 
 const SERVICE = { role: "service_role", claims: { role: "service_role" } } as const;
 
@@ -81,11 +85,12 @@ async function callOnce(
   caller: Caller,
   headers: () => Record<string, string>,
 ): Promise<unknown> {
-  if (!isConnectable()) return await callByApi(name, args, headers());
+  const byApi = () => inApiTurn(caller.holder, () => callByApi(name, args, headers()));
+  if (!isConnectable()) return await byApi();
   try {
     return await callAs(caller, name, args);
   } catch (error) {
-    if (error instanceof NoConnection) return await callByApi(name, args, headers());
+    if (error instanceof NoConnection) return await byApi();
     throw isRefusal(error)
       ? fromDatabase({ ...error, message: error.message, details: error.detail })
       : unavailable(error);

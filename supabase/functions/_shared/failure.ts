@@ -3,6 +3,7 @@ import type { Context } from "hono";
 import type { ErrorBody } from "../../../shared/errors.ts";
 import { OperationError } from "./errors.ts";
 import { log } from "./log.ts";
+import { jsonBody } from "./sending.ts";
 
 /** The path as the log may have it: what is longer than an id may be a token. */
 const loggable = (path: string) => path.replaceAll(/[^/]{37,}/g, "…");
@@ -21,7 +22,8 @@ export function fail(context: Context, error: unknown, requestId: string): Respo
   const body: ErrorBody = {
     error: { code, message, details, request_id: requestId },
   };
-  return context.json(body, status as 400);
+  const json = jsonBody(body, () => context.var.supabaseContext?.jwtClaims?.sub);
+  return context.body(json.body, status as 400, { "content-type": "application/json", ...json.headers });
 }
 
 function asRefusal(error: unknown): OperationError {

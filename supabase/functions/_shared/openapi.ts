@@ -6,6 +6,7 @@ import { ERROR_CODES, type ErrorCode } from "../../../shared/errors.ts";
 const COMMON_ERRORS: readonly ErrorCode[] = [
   "malformed_json",
   "unauthorized",
+  "request_timeout",
   "payload_too_large",
   "unsupported_media_type",
   "validation_failed",

@@ -1,8 +1,9 @@
 // Binds a handler to its contract: what enters is parsed by it, what leaves is checked against it.
 import type * as z from "zod";
 import type { Operation } from "../../../shared/contract/operation.ts";
-import { type AppContext, callerId, requireUnexpired } from "./auth.ts";
+import { type AppContext, holderOf, requireUnexpired } from "./auth.ts";
 import { DEFAULT_MAX_BYTES, parseBody, parseInput, receiveBody, requireJson, weigh } from "./body.ts";
+import { jsonBody, pacedStream } from "./sending.ts";
 import { inTurn } from "./turns.ts";
 
 /** What a handler gives back: the body, and one of the operation's statuses (the first where absent). What is no JSON
@@ -33,12 +34,12 @@ export function route<Input extends z.ZodType, Output extends z.ZodType>(
     async handle(context) {
       const answer = async (given: unknown) => {
         const answered = await handler(parse(given), context);
-        return answered instanceof Response ? answered : render(operation, context, answered);
+        return answered instanceof Response ? pacedAnswer(answered) : render(operation, context, answered);
       };
       if (operation.body !== "json") return await answer({ ...context.req.query(), ...context.req.param() });
       const request = context.req.raw;
       requireJson(request);
-      const holder = callerId(context) ?? undefined;
+      const holder = holderOf(context);
       return await receiveBody(
         request,
         operation.maxBodyBytes ?? DEFAULT_MAX_BYTES,
@@ -56,8 +57,11 @@ export function route<Input extends z.ZodType, Output extends z.ZodType>(
 function render(operation: Operation, context: AppContext, { body, status, headers }: Answer): Response {
   const code = status ?? operation.statuses[0] ?? 200;
   if (code === 204 || code === 302) return context.body(null, code, headers);
-  return context.json(operation.output.parse(body), code, headers);
+  const json = jsonBody(operation.output.parse(body), () => holderOf(context));
+  return context.body(json.body, code, { "content-type": "application/json", ...json.headers, ...headers });
 }
+
+const pacedAnswer = (answer: Response) => new Response(answer.body && pacedStream(answer.body), answer);
 
 /** For a body the contract cannot parse in one piece: the handler reads the request itself. */
 export function streamedRoute<Input extends z.ZodType, Output extends z.ZodType>(

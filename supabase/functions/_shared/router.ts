@@ -5,9 +5,13 @@ import { OperationError } from "./errors.ts";
 import { fail } from "./failure.ts";
 import type { Route } from "./route.ts";
 
-/** A GET may count (a share's downloads) and cost: Hono would run it for a HEAD too, which asks for nothing of that. */
-const refuseHead: MiddlewareHandler<Env> = async (context, next) =>
-  context.req.raw.method === "HEAD" ? context.notFound() : await next();
+/** A HEAD is answered as a GET without the body, which is given up at once: a zip would be made to its end. */
+const answerHead = (counts: boolean): MiddlewareHandler<Env> => async (context, next) => {
+  if (context.req.raw.method !== "HEAD") return await next();
+  if (counts) return context.notFound();
+  await next();
+  await context.res.body?.cancel();
+};
 
 /** An id in a path is a UUID, so that `/:file_id` takes the name of no other route. */
 const ID = "[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}";
@@ -22,10 +26,11 @@ const patternOf = (path: string) =>
 /** Mounts the routes below the function's own path. */
 export function createRouter(slug: string, routes: Route[]): Hono<Env> {
   const router = new Hono<Env>({ strict: false }).basePath(`/${slug}`);
-  const known = [["GET", /^\/(health|openapi\.json)$/]] as [string, RegExp][];
-  for (const { operation: { method, path, callers }, handle } of routes) {
+  const known = ["GET", "HEAD"].map((method): [string, RegExp] => [method, /^\/(health|openapi\.json)$/]);
+  for (const { operation: { method, path, callers, counts = false }, handle } of routes) {
     known.push([method, patternOf(path)]);
-    router.on(method, mounted(path), refuseHead, authenticate(callers), handle);
+    if (method === "GET" && !counts) known.push(["HEAD", patternOf(path)]);
+    router.on(method, mounted(path), answerHead(counts), authenticate(callers), handle);
   }
   router.get("/openapi.json", async (context) => {
     const { describe } = await import("./openapi.ts");

@@ -29,7 +29,7 @@ interface Attempt extends Partial<Record<Attribute, unknown>> {
 }
 
 /** A request of a kilobyte can ask for texts of a mebibyte, several times over and in lines: no more than so many at once. */
-const inConflictTurn = createTurns(4);
+const inConflictTurn = createTurns(4, true);
 
 const place = lazy(() => z.object({ file_path: z.string(), head_version: z.int() }));
 

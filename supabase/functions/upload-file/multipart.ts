@@ -1,6 +1,8 @@
 // Reads multipart/form-data as it arrives: the fields before the file, then the file as a stream, never held whole.
 import type { BusboyFileStream } from "@fastify/busboy";
+import { tooLate } from "../_shared/body.ts";
 import { OperationError } from "../_shared/errors.ts";
+import { Pace } from "../_shared/pace.ts";
 import { openBody } from "./chunks.ts";
 import { FileStream } from "./file_stream.ts";
 import { watchTypes } from "./part_types.ts";
@@ -36,11 +38,11 @@ function invalid(path: string, message: string, cause?: unknown): OperationError
 /**
  * Hands the part called `file` to `store` as soon as it begins, with the fields that came before it. Whatever breaks
  * afterwards breaks the file's stream, so that `store` fails and takes back what it began.
- * Throws `unsupported_media_type`, `validation_failed`, `payload_too_large`.
+ * Throws `unsupported_media_type`, `validation_failed`, `payload_too_large`, `request_timeout`.
  */
 export async function receiveFile<Result>(
   request: Request,
-  { maxFileBytes, maxBodyBytes }: { maxFileBytes: number; maxBodyBytes: number },
+  { maxFileBytes, maxBodyBytes, isHurried }: { maxFileBytes: number; maxBodyBytes: number; isHurried?: () => boolean },
   store: (fields: Record<string, string>, file: IncomingFile) => Promise<Result>,
 ): Promise<Result> {
   const type = request.headers.get("content-type") ?? "";
@@ -94,7 +96,18 @@ export async function receiveFile<Result>(
 
   // As few promises as can be: seven hundred chunks would leave enough of them to grow the heap.
   const body = openBody(request.body);
-  const next = () => body.next().catch((cause) => Promise.reject(invalid("file", "the body ends too early", cause)));
+  const pace = new Pace(() => void body.cancel(), undefined, isHurried);
+  const next = () => {
+    pace.wait();
+    return body.next().then((chunk) => {
+      pace.moved(chunk?.byteLength ?? 0);
+      if (pace.isLate) throw tooLate();
+      return chunk;
+    }, (cause) => {
+      pace.moved(0);
+      throw invalid("file", "the body ends too early", cause);
+    });
+  };
   const isTaken = () => taken();
   /** The parser takes some ticks, and no more: it waits for nobody. */
   const until = async (isDone: () => boolean) => {

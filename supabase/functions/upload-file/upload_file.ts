@@ -22,7 +22,11 @@ const partShape = lazy(() =>
 );
 
 export const upload = streamedRoute(uploadFile, async (context) => {
-  const limits = { maxFileBytes: MAX_FILE_BYTES, maxBodyBytes: MAX_FILE_BYTES + FORM_BYTES };
+  const limits = {
+    maxFileBytes: MAX_FILE_BYTES,
+    maxBodyBytes: MAX_FILE_BYTES + FORM_BYTES,
+    isHurried: inUploadTurn.isCrowded,
+  };
   const file = await inUploadTurn(
     callerId(context) ?? undefined,
     () => receiveFile(context.req.raw, limits, (fields, incoming) => store(context, fields, incoming)),

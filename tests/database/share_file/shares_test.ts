@@ -228,3 +228,14 @@ for (const door of ["open_share", "return_download"] as const) {
     assertEquals((await refused(own.rpc(door, request))).sqlstate, "55P03");
   });
 }
+
+Deno.test("a hash of a token that another share has is validation_failed, and makes no share", async () => {
+  const { project, file, token_sha256 } = await shared();
+  const request = { file_id: file.id, expires_in_seconds: 60, token_sha256 };
+  const refusal = await db.refusal(project.editor.actor, "share_file", request);
+  assertEquals([refusal.code, refusal.details.fields], [
+    "validation_failed",
+    [{ path: "token_sha256", message: "must not have been used before" }],
+  ]);
+  assertEquals((await db.sql`select from public.file_shares where file_id = ${file.id}`).count, 1);
+});
