@@ -19,6 +19,7 @@ import type { Keys } from "./keys.ts";
 import { checkSelect } from "./malformed.ts";
 import { meaning } from "./meant.ts";
 import { withAllColumns } from "./missing_columns.ts";
+import { newPassword } from "./new_password.ts";
 import { type DatabaseError, errorResponse, Refused } from "./postgrest_errors.ts";
 import { changing } from "./representation.ts";
 import { located } from "./unknown_column.ts";
@@ -236,7 +237,8 @@ export async function startAuthData(options: AuthDataOptions): Promise<AuthData>
   });
   const isAdmin = ({ headers }: Request) =>
     headers.get("apikey") === options.keys.secretKey && !headers.has("authorization");
-  const answer = withoutAbsent(links.over(verifyEmail((request) => Promise.resolve(auth.fetch(request)))));
+  const lite = newPassword(authConnection.driver, (request) => Promise.resolve(auth.fetch(request)));
+  const answer = withoutAbsent(links.over(verifyEmail(lite)));
   return {
     data: handle(data),
     async auth(request) {
