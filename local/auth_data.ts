@@ -10,6 +10,7 @@ import { authAdmin } from "./auth_admin.ts";
 import { AuthRefusal } from "./auth_refusal.ts";
 import type { ProjectConfig } from "./config.ts";
 import { withoutCsv } from "./csv_rows.ts";
+import { withEmbeddedNulls } from "./embedded_nulls.ts";
 import { emailLinks } from "./email_links.ts";
 import { withHints } from "./embeddings.ts";
 import { withPlainFilters } from "./filters.ts";
@@ -202,7 +203,8 @@ export async function startAuthData(options: AuthDataOptions): Promise<AuthData>
     const name = asked.method === "GET" ? /\/rpc\/([^/?]+)/.exec(asked.url)?.[1] : undefined;
     const called = known.functions?.filter((known) => known.schema === "public" && known.name === name) ?? [];
     const isArgument = (key: string) => called.some(({ arg_names }) => arg_names.includes(key));
-    return await withAllColumns(withPlainFilters(isPublicFirst ? withHints(asked, known) : asked, isArgument));
+    const hinted = isPublicFirst ? withHints(withEmbeddedNulls(asked, known), known) : asked;
+    return await withAllColumns(withPlainFilters(hinted, isArgument));
   };
   const handle = (app: typeof data) => async (request: Request, claims?: Noted["claims"]) => {
     const noted: Noted = { claims };

@@ -2,7 +2,7 @@
 // finds no text; of several filters of one kind on one column it keeps the last; and it compares what lies inside JSON by =
 // alone. So every comparison reaches lite as `eq` of a word that stands for the operator and the value.
 import { isOperator, Malformed } from "./malformed.ts";
-import { wordFor } from "./meant.ts";
+import { isWord, wordFor } from "./meant.ts";
 import { literal } from "./request_settings.ts";
 
 const OPERATORS: Record<string, string | undefined> = {
@@ -83,17 +83,26 @@ function checkTree(text: string, whole = text, before = 0): void {
   }
 }
 
-/** `operator.value`, as lite understands it. What is no comparison (`is`, searches of text, mistakes) stays as it is. */
-function comparison(text: string, inTree = false): string {
+/** The parts of a comparison, in SQL behind its column. What is no comparison (`is`, searches of text, mistakes) has none. */
+function compared(text: string, inTree: boolean): { not: string; sql: string } | undefined {
   const [, not = "", name = "", quantifier, rest = ""] = /^(not\.)?(\w+)(?:\((any|all)\))?\.(.*)$/s.exec(text) ?? [];
   const operator = OPERATORS[name];
   const list = name === "in" ? /^\((.*)\)$/s.exec(rest)?.[1] : undefined;
   const isNone = operator === undefined || (name === "in" && list === undefined);
   // No statement holds a NUL; as a parameter the database refuses it.
-  if (isNone || text.includes("\0")) return text;
+  if (isNone || text.includes("\0") || isWord(rest)) return undefined;
   const value = list !== undefined ? arrayOf(listOf(list)) : inTree ? unquoted(rest) : rest;
   const pattern = name.endsWith("like") ? value.replaceAll("*", "%") : value;
-  return `${not}eq.${wordFor(`${operator} ${quantifier ?? ""}(${literal(pattern)})`)}`;
+  return { not, sql: `${operator} ${quantifier ?? ""}(${literal(pattern)})` };
+}
+
+/** What a filter without `not.` says of its column, in SQL. */
+export const comparisonSql = (text: string): string | undefined => compared(text, false)?.sql;
+
+/** `operator.value`, as lite understands it. */
+function comparison(text: string, inTree = false): string {
+  const said = compared(text, inTree);
+  return said === undefined ? text : `${said.not}eq.${wordFor(said.sql)}`;
 }
 
 /** `(a.eq.1,or(…))` */

@@ -474,3 +474,32 @@ Deno.test("a column that there is not is named with its table, that of embedded 
   assertEquals(await said("things?select=parts(things(nope))"), "column things_2.nope does not exist");
   assertEquals(await said("rpc/all_things?select=nope"), "column pgrst_call.nope does not exist");
 });
+
+Deno.test("whether there are embedded rows can be asked beside what columns say", async () => {
+  const withParts = () => service().from("things").select("id, parts(name)").order("id");
+  assertEquals(await idsOf(withParts().or("id.eq.4,parts.not.is.null").lt("id", 9)), [1, 2, 3, 4]);
+  assertEquals(await idsOf(withParts().or("parts.is.null,id.eq.1")), [1, 4]);
+  assertEquals(await idsOf(withParts().or("id.eq.4,and(parts.not.is.null,id.gt.2)")), [3, 4]);
+  assertEquals(await idsOf(things().select("id, makers(name)").or("makers.not.is.null,id.eq.3")), [1, 3]);
+  const places = service().from("places").select("id, visitors:makers!visits(name)");
+  assertEquals(await idsOf(places.or("visitors.not.is.null,id.eq.9")), [1]);
+});
+
+Deno.test("of embedded rows that are asked for beside columns, those count that pass their filters", async () => {
+  const asked = () => service().from("things").select("id, p:parts(name)").eq("p.name", "z").order("id");
+  assertEquals(await idsOf(asked().or("id.eq.1,p.not.is.null")), [1, 3]);
+  assertEquals(await idsOf(asked().or("id.eq.3,p.is.null")), [1, 2, 3, 4]);
+  assertEquals(await idsOf(asked().not("p.name", "in", "(x)").or("id.eq.2,parts.not.is.null")), [2, 3]);
+});
+
+Deno.test("embedded rows that are asked for beside columns are those that the caller may see", async () => {
+  await sql.unsafe(`grant select on public.things, public.parts to anon;
+    alter table public.parts enable row level security;
+    create policy "all see x" on public.parts for select to anon using (name = 'x')`);
+  const anonymous = createClient(stack.url, stack.publishableKey, { auth: { persistSession: false } });
+  const asked = anonymous.from("things").select("id, parts(name)").or("parts.not.is.null,id.eq.4").order("id");
+  const found = await idsOf(asked);
+  await sql.unsafe(`drop policy "all see x" on public.parts; alter table public.parts disable row level security;
+    revoke select on public.things, public.parts from anon`);
+  assertEquals(found, [1, 2, 4]);
+});
