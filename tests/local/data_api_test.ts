@@ -503,3 +503,12 @@ Deno.test("embedded rows that are asked for beside columns are those that the ca
     revoke select on public.things, public.parts from anon`);
   assertEquals(found, [1, 2, 4]);
 });
+
+Deno.test("filters and order beside a spread are of the table that is read, also where the other has such a column", async () => {
+  const asked = () => service().from("things").select("id, note, ...makers(maker:name, number:id)");
+  assertEquals((await asked().eq("id", 1)).data, [{ id: 1, note: "null", maker: "Ada", number: 1 }]);
+  assertEquals(await idsOf(asked().or('id.eq.1,and(id.gt.1,name.eq."1e3")').order("name")), [2, 1]);
+  assertEquals(await idsOf(asked().in("id", [1, 2]).not("id", "eq", 2).order("data->>a")), [1]);
+  const filtered = service().from("things").select("id, ...makers!inner(maker:name), parts!inner(name)");
+  assertEquals(await idsOf(filtered.eq("makers.name", "Ada").eq("parts.name", "x").gt("id", 0)), [1]);
+});
