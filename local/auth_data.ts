@@ -5,20 +5,26 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import { resolve } from "node:path";
 import { accessTokenDresser } from "./access_tokens.ts";
 import { absent, withoutAbsent } from "./auth_absent.ts";
+import { asAsked, preferred } from "./as_asked.ts";
 import { authAdmin } from "./auth_admin.ts";
 import { AuthRefusal } from "./auth_refusal.ts";
 import type { ProjectConfig } from "./config.ts";
+import { withoutCsv } from "./csv_rows.ts";
+import { withEmbeddedNulls } from "./embedded_nulls.ts";
 import { emailLinks } from "./email_links.ts";
-import { NoRelationship, withHints } from "./embeddings.ts";
+import { withHints } from "./embeddings.ts";
 import { withPlainFilters } from "./filters.ts";
 import { type FunctionCalls, functionCalls } from "./function_calls.ts";
 import { openAuthConnection, openDataConnection, searchPathOf } from "./lite_connection.ts";
 import type { Keys } from "./keys.ts";
+import { checkSelect } from "./malformed.ts";
 import { meaning } from "./meant.ts";
 import { withAllColumns } from "./missing_columns.ts";
-import { type DatabaseError, errorResponse } from "./postgrest_errors.ts";
+import { newPassword } from "./new_password.ts";
+import { type DatabaseError, errorResponse, Refused } from "./postgrest_errors.ts";
 import { changing } from "./representation.ts";
-import { mustBeRestricted, Unrestricted } from "./unrestricted.ts";
+import { located } from "./unknown_column.ts";
+import { mustBeRestricted } from "./unrestricted.ts";
 import { verifyEmail } from "./verify_email.ts";
 
 export interface AuthDataOptions {
@@ -152,8 +158,7 @@ function createApp(options: AuthDataOptions, connection: PostgresConnection, tok
 function inLitesWords(request: Request): Request {
   const headers = new Headers(request.headers);
   const prefer = headers.get("prefer");
-  // PostgREST counts up to `max_rows` exactly; a table that has more can be counted here, too.
-  if (prefer) headers.set("prefer", prefer.replace("count=estimated", "count=exact"));
+  if (prefer) headers.set("prefer", preferred(prefer));
   // The head of a function's answer: what serves it leaves the body out.
   const isCall = request.method === "HEAD" && new URL(request.url).pathname.includes("/rpc/");
   return new Request(request.url, { method: isCall ? "GET" : request.method, headers, body: request.body });
@@ -192,12 +197,14 @@ export async function startAuthData(options: AuthDataOptions): Promise<AuthData>
   // So that lite does what PostgREST would.
   const asMeant = async (request: Request) => {
     const known = await connection.introspect({ useCache: true });
-    const asked = inLitesWords(request);
+    const asked = await withoutCsv(inLitesWords(request));
+    checkSelect(new URL(asked.url).searchParams.get("select") ?? "");
     await mustBeRestricted(asked, known);
     const name = asked.method === "GET" ? /\/rpc\/([^/?]+)/.exec(asked.url)?.[1] : undefined;
     const called = known.functions?.filter((known) => known.schema === "public" && known.name === name) ?? [];
     const isArgument = (key: string) => called.some(({ arg_names }) => arg_names.includes(key));
-    return await withAllColumns(withPlainFilters(isPublicFirst ? withHints(asked, known) : asked, isArgument));
+    const hinted = isPublicFirst ? withHints(withEmbeddedNulls(asked, known), known) : asked;
+    return await withAllColumns(withPlainFilters(hinted, isArgument));
   };
   const handle = (app: typeof data) => async (request: Request, claims?: Noted["claims"]) => {
     const noted: Noted = { claims };
@@ -206,14 +213,15 @@ export async function startAuthData(options: AuthDataOptions): Promise<AuthData>
       () => meaning(() => changing(request, async () => await app.fetch(await asMeant(request)))),
     )
       .catch((thrown) => {
-        if (thrown instanceof NoRelationship || thrown instanceof Unrestricted) return thrown.response;
+        if (thrown instanceof Refused) return thrown.response;
         throw thrown;
       });
-    if (response.status < 400 || noted.error === undefined) return response;
+    if (response.status < 400 || noted.error === undefined) return asAsked(request, response);
     await response.body?.cancel();
     const isAnonymous = !request.headers.has("authorization") &&
       request.headers.get("apikey") !== options.keys.secretKey;
-    return errorResponse(noted.error, isAnonymous, response.headers);
+    const error = located(noted.error, request, await connection.introspect({ useCache: true }));
+    return errorResponse(error, isAnonymous, response.headers);
   };
   const hook = options.config.auth.hook.custom_access_token;
   const dress = accessTokenDresser({
@@ -231,7 +239,8 @@ export async function startAuthData(options: AuthDataOptions): Promise<AuthData>
   });
   const isAdmin = ({ headers }: Request) =>
     headers.get("apikey") === options.keys.secretKey && !headers.has("authorization");
-  const answer = withoutAbsent(links.over(verifyEmail((request) => Promise.resolve(auth.fetch(request)))));
+  const lite = newPassword(authConnection.driver, (request) => Promise.resolve(auth.fetch(request)));
+  const answer = withoutAbsent(links.over(verifyEmail(lite)));
   return {
     data: handle(data),
     async auth(request) {

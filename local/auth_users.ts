@@ -112,7 +112,10 @@ export function authUsers(sql: postgres.Sql) {
       const email = fields.email?.toLowerCase();
       const hasPassword = fields.password !== undefined || fields.password_hash !== undefined;
       await sql`
-        with changed as (
+        with ended as (
+          -- As on the platform, a new password ends all sessions.
+          delete from auth.sessions where user_id = ${user.id} and ${hasPassword}
+        ), changed as (
           update auth.users set
             email = coalesce(${email ?? null}, email),
             encrypted_password = ${hasPassword ? await passwordHash(fields) : sql`encrypted_password`},

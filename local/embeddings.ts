@@ -3,11 +3,12 @@
 // the platform. Where PostgREST sees one way, lite is told it by a hint.
 import type { PostgresConnection } from "@supabase/lite/postgres";
 import { partsOf } from "./filters.ts";
+import { Refused } from "./postgrest_errors.ts";
 
 type Introspection = Awaited<ReturnType<PostgresConnection["introspect"]>>;
 
 /** No relationship, as PostgREST says it. */
-export class NoRelationship extends Error {
+export class NoRelationship extends Refused {
   constructor(readonly parent: string, readonly target: string, readonly hint?: string) {
     super(`Could not find a relationship between '${parent}' and '${target}' in the schema cache`);
   }
@@ -49,7 +50,7 @@ function waysBetween({ foreign_keys, primary_keys }: Introspection, parent: stri
 }
 
 /** The table that an embedding names: by itself, by a foreign key to it, or by that key's column. */
-function tableNamed({ tables, foreign_keys }: Introspection, parent: string, name: string): string | undefined {
+export function tableNamed({ tables, foreign_keys }: Introspection, parent: string, name: string): string | undefined {
   if (tables.some((table) => table.schema === "public" && table.name === name)) return name;
   return foreign_keys.find(({ table, column, foreign_key_name }) =>
     table === parent && (column === name || foreign_key_name === name)
@@ -61,7 +62,8 @@ const isComputed = ({ functions = [] }: Introspection, name: string): boolean =>
   functions.some((called) => called.schema === "public" && called.name === name);
 
 /** `[...][alias:]name[!hint][!inner](columns)` */
-const EMBEDDING = /^(\s*(?:\.\.\.)?\s*(?:(?:[\w$ -]+|"[^"]*")\s*:\s*)?)([\w$]+)((?:![\w$]+)*)(\s*\()(.*)(\)\s*)$/s;
+export const EMBEDDING =
+  /^(\s*(?:\.\.\.)?\s*(?:(?:[\w$ -]+|"[^"]*")\s*:\s*)?)([\w$]+)((?:![\w$]+)*)(\s*\()(.*)(\)\s*)$/s;
 const HINT = /!(?!(inner|left)(!|$))/;
 
 function hinted(columns: string, parent: string | undefined, known: Introspection): string {
@@ -86,7 +88,7 @@ function hinted(columns: string, parent: string | undefined, known: Introspectio
 }
 
 /** What is read first: a table, or that whose rows a function answers with. */
-function rootOf({ tables, functions = [] }: Introspection, path: string): string | undefined {
+export function rootOf({ tables, functions = [] }: Introspection, path: string): string | undefined {
   const [, call, name] = /^\/rest\/v1\/(rpc\/)?([^/]+)$/.exec(path) ?? [];
   const called = functions.find((each) => each.schema === "public" && each.name === name);
   const root = call === undefined ? name : called?.return_type.replace(/^public\./, "");

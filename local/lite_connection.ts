@@ -8,6 +8,7 @@ import { asMeant } from "./meant.ts";
 import { type DatabaseError, isSqlState } from "./postgrest_errors.ts";
 import { noteRead, noteStatement, represented, Unchanged } from "./representation.ts";
 import { callSettings, requestSettings, type RpcRequest, settingsSql } from "./request_settings.ts";
+import { ofFirstTable } from "./spreads.ts";
 
 /** What lite calls a transaction: all that is used of it here is to run one statement. */
 interface Transaction {
@@ -190,7 +191,7 @@ function keepPlaces(driver: PostgresConnection["driver"], onError: (error: unkno
         unsafe: (text: string, parameters: unknown[] = [], ...rest: unknown[]) => {
           const query = place.unsafe(
             ...asMeant(
-              ofDefaults(text).replaceAll(/\b([a-z_][a-z0-9_$]*) := /g, '"$1" := '),
+              ofFirstTable(ofDefaults(text)).replaceAll(/\b([a-z_][a-z0-9_$]*) := /g, '"$1" := '),
               parameters.map(undeclared),
               unused,
             ),

@@ -16,6 +16,11 @@ export function wordFor(sql: string): string {
   return word;
 }
 
+/** Whether a value stands for a part of a statement already. */
+export function isWord(value: string): boolean {
+  return meant.getStore()?.has(value) ?? false;
+}
+
 /** A parameter of a statement, with the sign before it; names and texts are found to be passed over. */
 const PARAMETER = /"(?:[^"]|"")*"|'(?:[^']|'')*'|(?:(?<!:)= )?\$(\d+)\b/g;
 

@@ -8,6 +8,11 @@ export interface DatabaseError {
   hint?: string;
 }
 
+/** What is refused before the database is asked. */
+export abstract class Refused extends Error {
+  abstract readonly response: Response;
+}
+
 /** Whether the database itself said it. A socket that the database has closed says EPIPE, which only looks like a SQLSTATE. */
 export const isSqlState = (code: unknown): code is string =>
   typeof code === "string" && /^[0-9A-Z]{5}$/.test(code) && code !== "EPIPE";

@@ -12,6 +12,7 @@ import { fetchCli, pendingChanges, pushChanges } from "./migrate.ts";
 import { applyPlatform, connect, refreshPartitions } from "./platform.ts";
 import { busyDatabasePort, startPostgres, stopOrphans } from "./postgres.ts";
 import { checkExternalDatabase } from "./external_database.ts";
+import { forgetPostgresVariables } from "./postgres_variables.ts";
 import { passProxiesBy } from "./proxies.ts";
 import { startRealtime } from "./realtime/mod.ts";
 import { createStorage } from "./storage/mod.ts";
@@ -76,6 +77,7 @@ function checkPort(port: number, busy: (port: number) => Error): void {
 /** Starts everything; when one part fails, what was started is stopped again before the error is passed on. */
 export async function startStack(options: StackOptions = {}): Promise<Stack> {
   passProxiesBy();
+  forgetPostgresVariables();
   const cleanups: (() => Promise<unknown>)[] = [];
   let stopping: Promise<void> | undefined;
   const stop = () =>

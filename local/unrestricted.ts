@@ -1,6 +1,7 @@
 // No change of a whole table by accident: the platform's Data API sessions load safeupdate, which refuses an UPDATE and a
 // DELETE without a WHERE.
 import type { PostgresConnection } from "@supabase/lite/postgres";
+import { Refused } from "./postgrest_errors.ts";
 
 type Introspection = Awaited<ReturnType<PostgresConnection["introspect"]>>;
 
@@ -10,7 +11,7 @@ const VERBS: Record<string, string> = { PATCH: "UPDATE", DELETE: "DELETE" };
 const NOT_FILTERS = new Set(["select", "columns", "order", "limit", "offset", "on_conflict"]);
 
 /** A change that no filter restricts. */
-export class Unrestricted extends Error {
+export class Unrestricted extends Refused {
   constructor(verb: string) {
     super(`${verb} requires a WHERE clause`);
   }

@@ -23,6 +23,9 @@ export interface Runner {
 /** How long a replaced process may finish its requests, in milliseconds. */
 const GRACE = 10_000;
 
+/** How long a request that failed waits for the end of its process, in milliseconds. */
+const END = 5000;
+
 export function createRunner(
   source: (name: string) => Promise<FunctionSource>,
   log: (name: string, line: string) => void,
@@ -58,7 +61,16 @@ export function createRunner(
       const process = await running.process.catch((thrown: Error) => {
         throw new BootError(thrown.message, { cause: thrown });
       });
-      return await use(process.port);
+      try {
+        return await use(process.port);
+      } catch (thrown) {
+        // Answered before the end is known, a client would send its next request to the same process.
+        const patience = Promise.withResolvers<void>();
+        const timer = setTimeout(patience.resolve, END);
+        await Promise.race([process.ended, patience.promise]);
+        clearTimeout(timer);
+        throw thrown;
+      }
     },
     retire(name) {
       for (const [key, running] of current) {

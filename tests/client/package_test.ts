@@ -25,6 +25,29 @@ async function inPackage(test: () => Promise<void>): Promise<void> {
   }
 }
 
+/** What the command says of these arguments, and how it ends. */
+async function packageWith(...args: string[]): Promise<[number, string]> {
+  const command = ["run", "-A", "--no-check", `${ROOT}shared/npm/build.ts`, ...args];
+  const { code, stderr } = await new Deno.Command(Deno.execPath(), { args: command, cwd: ROOT }).output();
+  return [code, new TextDecoder().decode(stderr).trim()];
+}
+
+Deno.test("a folder that holds something else is not replaced by the package", async () => {
+  const folder = await Deno.makeTempDir();
+  await Deno.writeTextFile(`${folder}/mine.txt`, "mine");
+  assertEquals(await packageWith("--out", folder), [
+    1,
+    `${folder} holds something else: choose an empty folder with --out.`,
+  ]);
+  assertEquals(await Deno.readTextFile(`${folder}/mine.txt`), "mine");
+  await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test("what the command does not know is refused in a sentence", async () => {
+  const [code, said] = await packageWith("--bogus");
+  assertEquals([code, said.split("\n").length, said.startsWith("Unknown option '--bogus'.")], [1, 1, true]);
+});
+
 const PROGRAM = `
 import { createClient } from "@supabase/supabase-js";
 import { createGenesis, type Database, type Genesis } from "@genesis-engine/client";

@@ -176,3 +176,32 @@ Deno.test("who signs up with an address that somebody else is just taking is tol
   await sql.end();
   assertEquals([error?.status, error?.code], [422, "user_already_exists"]);
 });
+
+/** An account with a session on each of two devices, and what a refresh of one of them says. */
+async function onTwoDevices() {
+  const credentials = { email: address(), password: "the-first-1" };
+  const [here, there] = [clientOf(stack), clientOf(stack)];
+  const { data } = await here.auth.signUp(credentials);
+  await there.auth.signInWithPassword(credentials);
+  const refused = async (client: typeof here) => (await client.auth.refreshSession()).error?.code;
+  return { ...credentials, id: data.user?.id ?? "", here, there, refused };
+}
+
+Deno.test("a new password ends the sessions of all other devices", async () => {
+  const { here, there, refused } = await onTwoDevices();
+  assertEquals((await here.auth.updateUser({ password: "the-second-1" })).error, null);
+  assertEquals([await refused(here), await refused(there)], [undefined, "refresh_token_not_found"]);
+});
+
+Deno.test("a password that is refused, and a change of something else, ends no session", async () => {
+  const { here, there, refused, password } = await onTwoDevices();
+  assertEquals((await here.auth.updateUser({ password })).error?.code, "same_password");
+  assertEquals((await here.auth.updateUser({ data: { colour: "red" } })).error, null);
+  assertEquals(await refused(there), undefined);
+});
+
+Deno.test("a password that the service gives ends all sessions", async () => {
+  const { id, here, there, refused } = await onTwoDevices();
+  assertEquals((await worker().auth.admin.updateUserById(id, { password: "the-second-1" })).error, null);
+  assertEquals([await refused(here), await refused(there)], Array(2).fill("refresh_token_not_found"));
+});

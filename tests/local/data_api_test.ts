@@ -376,3 +376,139 @@ Deno.test("NULL in an array is null, and the text NULL that text", async () => {
   await sql`update lists set texts = '{}', numbers = '[0:1]={1,2}'`;
   assertEquals((await service().from("lists").select("texts, numbers").single()).data, { texts: [], numbers: [1, 2] });
 });
+
+/** What is not written by supabase-js: the answer's status, headers and body. */
+async function raw(path: string, { headers, ...rest }: RequestInit = {}) {
+  const answer = await fetch(`${stack.url}/rest/v1/${path}`, {
+    ...rest,
+    headers: { apikey: stack.secretKey, ...headers },
+  });
+  const text = await answer.text();
+  return { status: answer.status, headers: answer.headers, body: text.startsWith("{") ? JSON.parse(text) : text };
+}
+
+Deno.test("an answer names the place of its content by the request's own words", async () => {
+  const { headers } = await raw("things?select=id&name=eq.true&id=eq.1");
+  assertEquals(headers.get("content-location"), "/things?id=eq.1&name=eq.true&select=id");
+});
+
+Deno.test("a counted update tells the first and the last of its rows, one of none that there is none", async () => {
+  const update = async (filter: string, prefer: string) => {
+    const body = JSON.stringify({ done: null });
+    const headers = { prefer, "content-type": "application/json" };
+    return (await raw(`things?${filter}`, { method: "PATCH", headers, body })).headers.get("content-range");
+  };
+  assertEquals(await update("id=in.(3,9)", "count=exact"), "0-0/1");
+  assertEquals(await update("id=eq.9", "count=exact"), "*/0");
+});
+
+Deno.test("a client that asks to roll back is not told that it was done, as it is not", async () => {
+  const headers = { prefer: "tx=rollback, return=representation", "content-type": "application/json" };
+  const body = JSON.stringify({ id: 1000, note: "stays" });
+  const answer = await raw("rows", { method: "POST", headers, body });
+  assertEquals(answer.headers.get("preference-applied"), "return=representation");
+  assertEquals((await service().from("rows").delete().eq("id", 1000).select("note")).data, [{ note: "stays" }]);
+});
+
+Deno.test("rows of CSV are texts, NULL is none, and quotes hold commas and lines", async () => {
+  const headers = { prefer: "return=representation", "content-type": "text/csv" };
+  const body = 'id,note,kind\r\n1001,NULL,a\r\n1002,"a ""b"",\nc",NULLS\r\n1003,,"x"\r\n';
+  const { body: rows } = await raw("rows?select=id,note,kind&order=id", { method: "POST", headers, body });
+  assertEquals(JSON.parse(rows), [
+    { id: 1001, note: null, kind: "a" },
+    { id: 1002, note: 'a "b",\nc', kind: "NULLS" },
+    { id: 1003, note: "", kind: "x" },
+  ]);
+  await service().from("rows").delete().gt("id", 1000);
+});
+
+Deno.test("CSV whose lines lack a value, or whose quotes stay open, is no rows", async () => {
+  for (const body of ["id,note\n1004\n", 'id,note\n1004,"a\n']) {
+    const answer = await raw("rows", { method: "POST", headers: { "content-type": "text/csv" }, body });
+    assertEquals([answer.status, answer.body.code], [400, "PGRST102"], body);
+  }
+});
+
+Deno.test("what the grammar of columns and filters has no place for is refused as that", async () => {
+  const malformed = [
+    "select=(id",
+    "select=,id",
+    "select=id,parts(name,)",
+    "select=:id",
+    "name=eq",
+    "name=not.in",
+    "id=is",
+  ];
+  const trees = ["or=(id.eq.1,)", "or=(id)", "or=(id.eq)", "or=(xor(id.eq.1))", "and=(id.eq.1,not.or(id.foo.1))"];
+  for (const query of [...malformed, ...trees]) {
+    const { status, body } = await raw(`things?${query}`);
+    assertEquals([status, body.code, /meant/.test(body.message)], [400, "PGRST100", false], query);
+  }
+  const { body } = await raw("things?select=(id");
+  assertEquals(body.message, '"failed to parse select parameter ((id)" (line 1, column 1)');
+});
+
+Deno.test("what only looks like a mistake is read", async () => {
+  assertEquals(await idsOf(things().or('id.eq.1,and(name.eq."(,)",id.gt.0),not.or(id.neq.2,name.like(any).{x})')), [
+    1,
+    2,
+  ]);
+  assertEquals((await raw("parts?select=name,things()&name=eq.z")).body, '[{"name":"z"}]');
+  assertEquals((await raw('things?select="id"&id=eq.1')).body, '[{"id":1}]');
+  assertEquals((await raw("things?select=data->>a&data->>a=eq.1")).body, '[{"a":"1"}]');
+});
+
+Deno.test("a column that there is not is named with its table, that of embedded rows with their number", async () => {
+  const said = async (query: string) => (await raw(query)).body.message;
+  const ofThings = ["select=nope", "select=x:nope::text", "nope=eq.1", "order=nope.desc", "or=(id.eq.1,nope.is.null)"];
+  for (const query of ofThings) assertEquals(await said(`things?${query}`), "column things.nope does not exist", query);
+  const ofParts = [
+    "parts(nope)",
+    "p:parts(name)&p.nope=eq.1",
+    "parts(name)&parts.order=nope",
+    "parts(name)&parts.or=(nope.eq.1)",
+  ];
+  for (const query of ofParts) {
+    assertEquals(await said(`things?select=id,${query}`), "column parts_1.nope does not exist", query);
+  }
+  assertEquals(await said("things?select=parts(things(nope))"), "column things_2.nope does not exist");
+  assertEquals(await said("rpc/all_things?select=nope"), "column pgrst_call.nope does not exist");
+});
+
+Deno.test("whether there are embedded rows can be asked beside what columns say", async () => {
+  const withParts = () => service().from("things").select("id, parts(name)").order("id");
+  assertEquals(await idsOf(withParts().or("id.eq.4,parts.not.is.null").lt("id", 9)), [1, 2, 3, 4]);
+  assertEquals(await idsOf(withParts().or("parts.is.null,id.eq.1")), [1, 4]);
+  assertEquals(await idsOf(withParts().or("id.eq.4,and(parts.not.is.null,id.gt.2)")), [3, 4]);
+  assertEquals(await idsOf(things().select("id, makers(name)").or("makers.not.is.null,id.eq.3")), [1, 3]);
+  const places = service().from("places").select("id, visitors:makers!visits(name)");
+  assertEquals(await idsOf(places.or("visitors.not.is.null,id.eq.9")), [1]);
+});
+
+Deno.test("of embedded rows that are asked for beside columns, those count that pass their filters", async () => {
+  const asked = () => service().from("things").select("id, p:parts(name)").eq("p.name", "z").order("id");
+  assertEquals(await idsOf(asked().or("id.eq.1,p.not.is.null")), [1, 3]);
+  assertEquals(await idsOf(asked().or("id.eq.3,p.is.null")), [1, 2, 3, 4]);
+  assertEquals(await idsOf(asked().not("p.name", "in", "(x)").or("id.eq.2,parts.not.is.null")), [2, 3]);
+});
+
+Deno.test("embedded rows that are asked for beside columns are those that the caller may see", async () => {
+  await sql.unsafe(`grant select on public.things, public.parts to anon;
+    alter table public.parts enable row level security;
+    create policy "all see x" on public.parts for select to anon using (name = 'x')`);
+  const anonymous = createClient(stack.url, stack.publishableKey, { auth: { persistSession: false } });
+  const asked = anonymous.from("things").select("id, parts(name)").or("parts.not.is.null,id.eq.4").order("id");
+  const found = await idsOf(asked);
+  await sql.unsafe(`drop policy "all see x" on public.parts; alter table public.parts disable row level security;
+    revoke select on public.things, public.parts from anon`);
+  assertEquals(found, [1, 2, 4]);
+});
+
+Deno.test("filters and order beside a spread are of the table that is read, also where the other has such a column", async () => {
+  const asked = () => service().from("things").select("id, note, ...makers(maker:name, number:id)");
+  assertEquals((await asked().eq("id", 1)).data, [{ id: 1, note: "null", maker: "Ada", number: 1 }]);
+  assertEquals(await idsOf(asked().or('id.eq.1,and(id.gt.1,name.eq."1e3")').order("name")), [2, 1]);
+  assertEquals(await idsOf(asked().in("id", [1, 2]).not("id", "eq", 2).order("data->>a")), [1]);
+  const filtered = service().from("things").select("id, ...makers!inner(maker:name), parts!inner(name)");
+  assertEquals(await idsOf(filtered.eq("makers.name", "Ada").eq("parts.name", "x").gt("id", 0)), [1]);
+});

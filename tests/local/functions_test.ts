@@ -1,6 +1,9 @@
 // How the stack runs edge functions: their environment, their processes, and what passes through the gateway.
-import { assert, assertEquals, assertMatch } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { SignJWT } from "jose";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { createRunner } from "../../local/functions/runner.ts";
 import { eventually, type Fixture, startFixture } from "./fixture.ts";
 
 const REPORT = `const goOn = Promise.withResolvers();
@@ -109,8 +112,27 @@ Deno.test("a function that crashed answers 502 to that request and is started ag
   const first = await (await call("report")).json();
   const crashed = await call("report/crash");
   assertEquals([crashed.status, (await crashed.json()).code], [502, "WORKER_ERROR"]);
-  const second = await eventually(async () => await (await call("report")).json(), ({ pid }) => pid !== undefined);
+  const second = await (await call("report")).json();
   assert(second.pid !== undefined && second.pid !== first.pid);
+});
+
+Deno.test("a request after one that failed because its process ends goes to another process", async () => {
+  const entrypoint = pathToFileURL(join(stack.project, "functions/report/index.ts")).href;
+  const runner = createRunner((name) => Promise.resolve({ name, entrypoint, environment: {} }), () => {});
+  const over = Promise.resolve();
+  try {
+    let crashing = 0;
+    const crash = runner.withFunction("report", over, (port) => {
+      crashing = port;
+      fetch(`http://127.0.0.1:${port}/report/crash`).catch(() => {});
+      return Promise.reject(new Error("The connection was closed"));
+    });
+    await assertRejects(() => crash, Error, "The connection was closed");
+    const next = await runner.withFunction("report", over, (port) => Promise.resolve(port));
+    assert(next !== crashing);
+  } finally {
+    await runner.stop();
+  }
 });
 
 Deno.test("a function that cannot start answers 503 BOOT_ERROR, and the log says why", async () => {

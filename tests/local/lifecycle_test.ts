@@ -274,6 +274,14 @@ Deno.test("a proxy that the environment names is not asked for functions", async
   assertEquals(status, 200);
 });
 
+Deno.test("what the environment says of other databases keeps no stack from its own", async () => {
+  const env = { PGTARGETSESSIONATTRS: "read-only", PGSSL: "require", PGMAX: "none", PGCONNECT_TIMEOUT: "never" };
+  const { SUPABASE_URL } = await startIn(command(["start", "--port", String(port), "--dir", directory], env));
+  await run("stop", "--dir", directory);
+  await running?.output;
+  assertEquals(SUPABASE_URL, `http://127.0.0.1:${port}`);
+});
+
 Deno.test("reset deletes what the stack kept and nothing else", async () => {
   await Deno.writeTextFile(`${directory}/mine.txt`, "mine");
   const { code, out } = await run("reset", "--dir", directory);
