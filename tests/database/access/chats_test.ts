@@ -117,6 +117,12 @@ Deno.test("one person has ten thousand chats in a project", async () => {
   assertEquals((await refused(openChat(project, project.viewer))).code, "too_many_sessions");
 });
 
+Deno.test("one person opens a thousand chats at a time", async () => {
+  const project = await createProject(db);
+  await openChat(project, project.viewer, 1000);
+  assertEquals((await refused(openChat(project, project.viewer, 1001))).code, "too_many_sessions");
+});
+
 Deno.test("who has too many chats in a project keeps nobody else from opening one, and may open them in another", async () => {
   const project = await nearlyFullOfChats("owner");
   await openChat(project, project.owner);
