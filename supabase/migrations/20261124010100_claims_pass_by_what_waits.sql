@@ -16,34 +16,32 @@ security definer
 set search_path = ''
 as $$
 declare
-  -- Where projects have few tasks each it is cheaper to read these than to look for the next project.
-  c_looked_at constant integer := 100;
+  c_fewest constant integer := 8;
+  c_most constant integer := 1024;
   v_place uuid := p_after;
+  v_looked_at integer := c_fewest;
   v_next record;
 begin
   loop
     -- A project's tasks follow each other as they come due: behind one that is not, there is none.
-    select t.project_id, t.available_at <= now() as is_due into v_next
-    from public.agent_tasks as t
-    where t.status collate "C" = 'pending' and t.agent_type = p_agent_type and t.project_id > v_place and t.project_id <= p_last
-    order by t.agent_type, t.project_id, t.available_at
-    limit 1;
-    if v_next.project_id is null or v_next.is_due then
-      return v_next.project_id;
-    end if;
-    select (array_agg(w.project_id) filter (where w.is_due))[1] as due, (array_agg(w.project_id))[c_looked_at] as project_id
+    select
+      (array_agg(w.project_id) filter (where w.is_due))[1] as due, (array_agg(w.project_id))[v_looked_at] as project_id,
+      count(distinct w.project_id) as projects
     into v_next
     from (
       select t.project_id, t.available_at <= now() as is_due
       from public.agent_tasks as t
       where t.status collate "C" = 'pending' and t.agent_type = p_agent_type and t.project_id > v_place and t.project_id <= p_last
       order by t.agent_type, t.project_id, t.available_at
-      limit c_looked_at
+      limit v_looked_at
     ) as w;
     if v_next.due is not null or v_next.project_id is null then
       return v_next.due;
     end if;
     v_place := v_next.project_id;
+    -- Where projects have few tasks each, many are read at once; where they have many, the next one is looked for. So what this
+    -- costs goes by the projects.
+    v_looked_at := least(greatest(2 * v_next.projects, c_fewest), c_most);
   end loop;
 end
 $$;
