@@ -49,10 +49,13 @@ export const ERROR_CODES = {
     meaning: "The file has moved on since `base_version`; `details` holds head and hunks.",
   },
   session_not_found: { status: 404, meaning: "No such chat session in the project." },
-  too_many_sessions: { status: 429, meaning: "One person has at most 10,000 chats in a project; delete some." },
+  too_many_sessions: {
+    status: 429,
+    meaning: "One person has at most 10,000 chats in a project, and opens 1,000 at a time; delete some.",
+  },
   too_many_messages: {
     status: 429,
-    meaning: "One person writes at most 10,000 messages into a chat of somebody else.",
+    meaning: "One person writes at most 10,000 messages into a chat of somebody else, and 1,000 at a time.",
   },
   file_not_found: { status: 404, meaning: "No such file, or you are not a member of its project." },
   file_not_pending: { status: 409, meaning: "The upload of this file is already finished." },

@@ -56,6 +56,20 @@ Deno.test("one person writes ten thousand messages into a chat of somebody else"
   assertEquals((await refused(write(session, project.viewer))).code, "too_many_messages");
 });
 
+Deno.test("one person writes a thousand messages at a time into chats of somebody else, and more into their own", async () => {
+  const project = await createProject(db);
+  const session = await createChatSession(db, project.id, project.owner, true);
+  const writeMany = (person: Person, count: number) =>
+    db.as(person.actor, (tx) =>
+      tx`
+        insert into public.chat_messages (session_id, role, content)
+        select ${session}, 'user', 'again' from generate_series(1, ${count}::integer)`);
+  await writeMany(project.viewer, 1000);
+  await writeMany(project.viewer, 1000);
+  assertEquals((await refused(writeMany(project.viewer, 1001))).code, "too_many_messages");
+  await writeMany(project.owner, 1001);
+});
+
 Deno.test("who has written too much into a chat keeps nobody else from writing there", async () => {
   const { project, session } = await nearlyFilledBy("viewer");
   await write(session, project.viewer);
@@ -101,6 +115,12 @@ Deno.test("one person has ten thousand chats in a project", async () => {
   assertEquals((await refused(openChat(project, project.viewer, 2))).code, "too_many_sessions");
   await openChat(project, project.viewer);
   assertEquals((await refused(openChat(project, project.viewer))).code, "too_many_sessions");
+});
+
+Deno.test("one person opens a thousand chats at a time", async () => {
+  const project = await createProject(db);
+  await openChat(project, project.viewer, 1000);
+  assertEquals((await refused(openChat(project, project.viewer, 1001))).code, "too_many_sessions");
 });
 
 Deno.test("who has too many chats in a project keeps nobody else from opening one, and may open them in another", async () => {

@@ -10,6 +10,8 @@ export interface PlanNode {
   "Actual Loops": number;
   "Actual Rows": number;
   "Rows Removed by Filter"?: number;
+  "Shared Hit Blocks": number;
+  "Shared Read Blocks": number;
   Plans?: PlanNode[];
 }
 
@@ -38,6 +40,7 @@ export async function connectExplained(db: TestDatabase) {
     set auto_explain.log_min_duration = 0;
     set auto_explain.log_nested_statements = on;
     set auto_explain.log_analyze = on;
+    set auto_explain.log_buffers = on;
     set auto_explain.log_format = json;
     set auto_explain.log_level = notice;
     set role service_role`).simple();

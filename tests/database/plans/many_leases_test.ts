@@ -23,12 +23,16 @@ async function createKind(agent_type: string) {
 
 /** As many more leases as starts and claims make, in their time. */
 async function copyLeases(execution: string, count: number): Promise<void> {
+  await addLeases(execution, count);
+  await db.sql`analyze public.agent_tasks`;
+}
+
+async function addLeases(execution: string, count: number): Promise<void> {
   await db.sql`
     insert into public.agent_tasks
     select (jsonb_populate_record(t, jsonb_build_object('id', gen_random_uuid(), 'iteration', n))).*
     from public.agent_tasks as t cross join generate_series(1, ${count}::integer) as n
     where t.workflow_execution_id = ${execution} and t.status = 'running'`;
-  await db.sql`analyze public.agent_tasks`;
 }
 
 /** How many tasks a claim looks at, also those that it passes over. */
@@ -125,4 +129,33 @@ Deno.test("what a dead worker left is found behind hundreds of somebody else's l
   assertEquals((await other.claim(1)).tasks.length, 1);
   assertEquals(await runs[0]?.statuses(), { a: "failed" });
   await db.sql`delete from public.projects where id in ${db.sql([project.id, other.project.id])}`;
+});
+
+Deno.test("whether any lease ran out is asked by their time alone, also where the table's statistics know of no leases", async () => {
+  const { project, start, claim } = await createKind("pawnbroker");
+  const heap = await start();
+  await claim(1);
+  await db.sql`
+    insert into public.agent_tasks
+    select (jsonb_populate_record(t, jsonb_build_object(
+      'id', gen_random_uuid(), 'iteration', n, 'status', 'skipped', 'lease_expires_at', null, 'lease_digest', null, 'completed_at', now()
+    ))).*
+    from public.agent_tasks as t cross join generate_series(1, ${MANY}::integer) as n
+    where t.workflow_execution_id = ${heap.id}`;
+  const lease = await start();
+  await claim(1);
+  // Where many leases came and went the index by time has grown; that by project is the smaller one then.
+  await addLeases(lease.id, MANY);
+  await db.sql`delete from public.agent_tasks where workflow_execution_id = ${lease.id} and iteration > 0`;
+  await db.sql`reindex index public.agent_tasks_leased_by_project`;
+  await db.sql`vacuum analyze public.agent_tasks`;
+  await addLeases(lease.id, MANY);
+  await using explained = await connectExplained(db);
+  const plans = await explained.plansInside(() =>
+    explained.sql`select public.claim_tasks(worker_id := 'w', agent_types := ${["pawnbroker"]}::text[], "limit" := 1)`
+  );
+  const asked = plans.filter((plan) => plan["Query Text"].includes("t.lease_expires_at < now()"));
+  const indexes = asked.flatMap(({ Plan }) => nodesOf(Plan)).map((node) => node["Index Name"]).filter(Boolean);
+  assertEquals([...new Set(indexes)], ["agent_tasks_leased"]);
+  await db.sql`delete from public.projects where id = ${project.id}`;
 });

@@ -2,7 +2,7 @@
 import { assertEquals } from "@std/assert";
 import { refused, shareDatabase } from "../../support/database.ts";
 import { createChatSession, createProject, type Person } from "../../support/factories.ts";
-import { openTransaction, waitUntilBlocked } from "../../support/transactions.ts";
+import { type OpenTransaction, openTransaction, waitUntilBlocked } from "../../support/transactions.ts";
 import { heardDuring, labels } from "../live/heard.ts";
 import { strayMessages } from "./divergent.ts";
 
@@ -147,4 +147,46 @@ Deno.test("a message that is corrected is told", async () => {
     () => db.sql`update public.chat_messages set content = 'hi' where session_id = ${session}`,
   );
   assertEquals(labels(heard), [`chat:${session} messages`]);
+});
+
+const MADE_PRIVATE = "update public.chat_sessions set is_shared = false where id = $1";
+for (
+  const [change, statement, refusal] of [
+    ["made private", MADE_PRIVATE, "PT403"],
+    ["deleted", "delete from public.chat_sessions where id = $1", "23503"],
+  ] as const
+) {
+  Deno.test(`a session is ${change} before what members begin to write into it meanwhile`, async () => {
+    const session = await createChatSession(db, project.id, project.owner, true);
+    const writeAs = (writer: OpenTransaction) =>
+      writer.sql`
+        insert into public.chat_messages (session_id, role, content) values (${session}, 'user', 'hello')`.execute();
+    await using first = await openTransaction(db, project.viewer.actor);
+    await using changing = await openTransaction(db, project.owner.actor);
+    await using second = await openTransaction(db, project.viewer.actor);
+    await writeAs(first);
+    const changed = changing.sql.unsafe(statement, [session]).execute();
+    await waitUntilBlocked(db, changing);
+    const late = refused(writeAs(second));
+    await waitUntilBlocked(db, second, late);
+    await first.commit();
+    assertEquals((await changed).count, 1);
+    await changing.commit();
+    assertEquals((await late).sqlstate, refusal);
+  });
+}
+
+Deno.test("whoever makes a chat of theirs private keeps nobody from writing into chats of other people", async () => {
+  const [shared, others] = [
+    await createChatSession(db, project.id, project.owner, true),
+    await createChatSession(db, project.id, project.viewer, true),
+  ];
+  await using hiding = await openTransaction(db, project.owner.actor);
+  await hiding.sql.unsafe(MADE_PRIVATE, [shared]);
+  await using writing = await openTransaction(db, project.viewer.actor);
+  await writing.sql`set local lock_timeout = '1s'`;
+  const written = await writing.sql`
+    insert into public.chat_messages (session_id, role, content)
+    values (${others}, 'user', 'hello')`;
+  assertEquals(written.count, 1);
 });
