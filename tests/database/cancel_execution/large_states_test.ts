@@ -1,4 +1,4 @@
-// What was reported can be more than one value holds (256 MiB), or longer to fold than a statement may take: such an execution
+// What was reported can be more than a state holds (128 MiB), or longer to fold than a statement may take: such an execution
 // is ended nonetheless. A fold of that size takes a machine long; one that fails, or sleeps, stands for it here.
 import { assertEquals } from "@std/assert";
 import { become, callDoor, cloneDatabase, type TestDatabase } from "../../support/database.ts";

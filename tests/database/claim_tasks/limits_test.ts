@@ -1,6 +1,6 @@
 // claim_tasks: how many tasks of a project, or of one execution, may run at once.
 import { assertEquals } from "@std/assert";
-import { shareDatabase } from "../../support/database.ts";
+import { refused, shareDatabase } from "../../support/database.ts";
 import { createProject, expireLeases, graph, type Project } from "../../support/factories.ts";
 import { oneAttempt, type Run, startRun } from "../../support/run.ts";
 import { openTransaction, waitUntilBlocked } from "../../support/transactions.ts";
@@ -92,13 +92,41 @@ Deno.test("a limit of zero stops a project, and taking the limit away lets it go
   assertEquals(await claim({ project_id: project.id }), 2);
 });
 
-for (const value of ["3", null, [1], { n: 1 }, 1e12, -5, 2.5]) {
-  Deno.test(`a limit of ${JSON.stringify(value)} stops no claim from being answered`, async () => {
+for (const value of ["3", [1], { n: 1 }, true, -5, 2.5]) {
+  const settings = { concurrency_limit: value };
+  const written = async (project: Project) => {
+    return await db.as(project.owner.actor, (sql) =>
+      sql`
+      update public.projects set settings = ${sql.json(settings as never)} where id = ${project.id} returning id`);
+  };
+
+  Deno.test(`a limit of ${JSON.stringify(value)} is refused where it is written`, async () => {
+    const refusal = await refused(written(await createProject(db)));
+    assertEquals([refusal.sqlstate, /concurrency_limit/.test(refusal.message)], ["23514", true]);
+  });
+
+  Deno.test(`a limit of ${JSON.stringify(value)} from before stops no claim and no other change`, async () => {
+    const project = await createProject(db);
+    await db.sql.begin(async (sql) => {
+      await sql`set local session_replication_role = replica`;
+      await sql`update public.projects set settings = ${sql.json(settings as never)} where id = ${project.id}`;
+    });
+    await startRun(db, wide(4), {}, project);
+    assertEquals(await claim({ project_id: project.id }), value === -5 ? 0 : value === 2.5 ? 2 : 4);
+    assertEquals((await written(project)).length, 1);
+  });
+}
+
+for (const value of [null, 5.0, 1e12]) {
+  Deno.test(`a limit of ${JSON.stringify(value)} is taken, also for a new project`, async () => {
     const project = await limited(value);
     await startRun(db, wide(4), {}, project);
-    const count = await claim({ project_id: project.id });
-    const expected = value === -5 ? [0] : value === 2.5 ? [2, 3] : [4];
-    assertEquals(expected.includes(count), true, `It gave ${count} of 4`);
+    assertEquals(await claim({ project_id: project.id }), 4);
+    const [made] = await db.as(project.owner.actor, (sql) =>
+      sql`
+      insert into public.projects (name, settings) values ('A project', ${sql.json({ concurrency_limit: value })})
+      returning settings`);
+    assertEquals(made?.settings, { concurrency_limit: value });
   });
 }
 

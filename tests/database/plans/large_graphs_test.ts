@@ -188,3 +188,27 @@ Deno.test("where a task of a loop stands in the state is found without reading t
   const large = await blocksPerNode(LARGE);
   assert(large <= small + 1, `${large} blocks a node of ${LARGE}, ${small} of ${SMALL}`);
 });
+
+Deno.test("publishing a family of loops looks at what leaves it once, and not once for each loop of it and each node", async () => {
+  const AGENTS = 30;
+  const STEPS = 10;
+  const agents = Array.from({ length: AGENTS }, (_, agent) => {
+    const steps = Array.from({ length: STEPS }, (_, step) => `a${agent}_${step}`);
+    return ["sup", ...steps].slice(0, -1).map((source, place): [string, string] => [source, steps[place] ?? ""]);
+  });
+  const { nodes, edges } = graph(agents.flat());
+  const loops = agents.map((_, agent) => ({
+    source: `a${agent}_${STEPS - 1}`,
+    target: "sup",
+    loop: { max_iterations: 2 },
+  }));
+  const workflow_id = await createWorkflow(db, project, { nodes, edges: [...edges, ...loops] });
+  await using explained = await connectExplained(db);
+  await explained.sql`
+    select set_config('role', 'none', false), set_config('request.jwt.claims', ${
+    JSON.stringify({ role: "authenticated", sub: project.owner.id })
+  }, false)`;
+  const plans = await explained.plansInside(() => explained.sql`select public.publish_workflow(${workflow_id})`);
+  const rows = plans.flatMap(({ Plan }) => nodesOf(Plan)).map((node) => node["Actual Loops"] * node["Actual Rows"]);
+  assert(rows.length > 50 && Math.max(...rows) < 2 * AGENTS * AGENTS * STEPS, `${Math.max(...rows)} rows at most`);
+});

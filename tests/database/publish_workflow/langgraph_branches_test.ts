@@ -251,3 +251,46 @@ Deno.test("what metadata says is taken: type, condition of joins, loops and appr
   await run.complete("write");
   assertEquals((await run.decide("review", project.owner)).execution.status, "completed");
 });
+
+Deno.test("a router of several targets is an export whose branches have a condition, as the docs say", async () => {
+  const docs = await Deno.readTextFile(new URL("../../../docs/workflows.md", import.meta.url));
+  const edges = JSON.parse(
+    /\*\*A router that returns several\*\*[\s\S]*?```json\n([\s\S]*?)```/.exec(docs)?.[1] ?? "[]",
+  );
+  const ids = ["route", "web", "files", "mail"];
+  const { run, warnings } = await start({
+    nodes: ["__start__", ...ids, "__end__"].map((id) => ({ id, type: "runnable", data: { name: id } })),
+    edges: [
+      { source: "__start__", target: "route" },
+      ...edges,
+      { source: "route", target: "mail", conditional: true, when: '$.route.next[*] == "mail"' },
+      ...ids.slice(1).map((source) => ({ source, target: "__end__" })),
+    ],
+  });
+  assertEquals(told(warnings).filter((warning: string) => !warning.startsWith("agent_type_guessed")), []);
+  await run.complete("route", { route: { next: ["web", "mail"] } });
+  assertEquals(await run.statuses(), { route: "completed", web: "pending", files: "skipped", mail: "pending" });
+});
+
+Deno.test("a router that sends to a node once per element is an export with a map behind it, as the docs say", async () => {
+  const { run } = await start({
+    nodes: [
+      { id: "__start__" },
+      { id: "route", type: "runnable" },
+      { id: "work", type: "runnable", metadata: { type: "map", over: "$.route.items" } },
+      { id: "__end__" },
+    ],
+    edges: [
+      { source: "__start__", target: "route" },
+      { source: "route", target: "work", conditional: true, when: "$.route.items[*] > 0" },
+      { source: "work", target: "__end__" },
+    ],
+  });
+  await run.complete("route", { route: { items: [1, 2] } });
+  assertEquals(await run.statuses(), {
+    route: "completed",
+    work: "waiting",
+    "work[0]": "pending",
+    "work[1]": "pending",
+  });
+});
